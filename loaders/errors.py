@@ -1,0 +1,55 @@
+"""What can go wrong while rows move.
+
+LoaderError
+ ├─ SettingMissing      a setting is nowhere to be found
+ ├─ SourceUnreachable   a source does not answer (can be retried)
+ ├─ SourceRefused       a source answers, but not to us: password, token, missing table
+ ├─ WarehouseBusy       another process writes to the warehouse (can be retried)
+ ├─ WarehouseFailed     the warehouse cannot be opened or written to
+ ├─ RowsUnaccounted     a load's counts do not add up
+ └─ DeliveryFailed      a destination does not take what it is sent (can be retried)
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LoaderError(Exception):
+    """Rows could not be moved; the message says what failed, what was found, and what to do."""
+
+    retryable: ClassVar[bool] = False
+
+
+class SettingMissing(LoaderError):
+    """A setting is nowhere to be found."""
+
+
+class SourceUnreachable(LoaderError):
+    """A source does not answer."""
+
+    retryable = True
+
+
+class SourceRefused(LoaderError):
+    """A source answers, but not to us."""
+
+
+class WarehouseBusy(LoaderError):
+    """Another process writes to the warehouse."""
+
+    retryable = True
+
+
+class WarehouseFailed(LoaderError):
+    """The warehouse cannot be opened or written to."""
+
+
+class RowsUnaccounted(LoaderError):
+    """A load's counts do not add up."""
+
+
+class DeliveryFailed(LoaderError):
+    """A destination does not take what it is sent."""
+
+    retryable = True

@@ -1,0 +1,118 @@
+"""A profile's target: where the warehouse is, how to connect to it, and who may write."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from loaders.connection import Connection, connect_duckdb, connect_postgres, shown, writable
+from loaders.errors import SettingMissing, WarehouseBusy
+from loaders.profile import output, profiles_path, root, var
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One output of profiles.yml, ready to be connected to."""
+
+    name: str
+    """The output's name, as in `dbt --target`."""
+    kind: str
+    """`duckdb` or `postgres`."""
+    path: Path | None = None
+    """DuckDB: the database file, absolute."""
+    dsn: str | None = field(default=None, repr=False)
+    """PostgreSQL: a URL with user and password. Never shown."""
+
+    @property
+    def place(self) -> str:
+        """Where the warehouse is, fit to be shown: a path, or a URL without its password."""
+        if self.path:
+            return str(self.path)
+        return shown(self.dsn or "")
+
+    def connect(self) -> Connection:
+        """Open a small SQL connection; the caller closes it (or uses it as a context manager).
+
+        Raises:
+            WarehouseBusy: another process holds the DuckDB file.
+            WarehouseFailed: the file or the server cannot be reached.
+        """
+        return connect_duckdb(self.path) if self.path else connect_postgres(self.dsn or "")
+
+    @contextmanager
+    def exclusive(self, timeout: float = 60.0) -> Iterator[None]:
+        """Hold the right to write to this warehouse; one process at a time on this machine.
+
+        Args:
+            timeout: seconds to wait for another writer to finish.
+
+        Raises:
+            WarehouseBusy: the other writer did not finish in time.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(lock_path(self), timeout=timeout, thread_local=False, is_singleton=True)
+        try:
+            with writable(lock_path(self).parent):
+                lock.acquire()
+        except Timeout as error:
+            raise WarehouseBusy(
+                f"Cannot write to the warehouse '{self.place}': another run or loader has been "
+                f"writing to it for {timeout:.0f} s. Wait for it to end, or look at "
+                "`tidemill status`."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def target(name: str | None = None) -> Target:
+    """Read a target from profiles/profiles.yml, which dbt reads as well.
+
+    Args:
+        name: an output's name; without one, TIDEMILL_TARGET, or the profile's default.
+
+    Raises:
+        SettingMissing: no such file, profile, output or variable.
+    """
+    return _target(*output(name))
+
+
+def lock_path(target: Target) -> Path:
+    """Return the file that a writer of this warehouse locks."""
+    if target.path:
+        return target.path.with_name(target.path.name + ".lock")
+    return var() / f"{target.name}.lock"
+
+
+def published_path(target: Target) -> Path:
+    """Return the DuckDB file that readers open: the last good state of the marts."""
+    override = os.environ.get("TIDEMILL_PUBLISHED_PATH")
+    return Path(override) if override else (target.path or var()).parent / "published.duckdb"
+
+
+def _target(name: str, facts: dict[str, Any]) -> Target:
+    kind = str(facts.get("type"))
+    if kind == "duckdb":
+        path = (root() / "dbt_project" / str(facts["path"])).resolve()
+        return Target(name=name, kind=kind, path=path)
+    if kind == "postgres":
+        user, password, host = (quote(str(facts[key]), safe="") for key in _CREDENTIALS)
+        credentials = f"{user}:{password}" if password else user
+        dsn = f"postgresql://{credentials}@{host}:{facts['port']}/{quote(facts['dbname'])}"
+        return Target(name=name, kind=kind, dsn=dsn)
+    raise SettingMissing(
+        f"The target '{name}' in {profiles_path()} is of type '{kind}'. Loaders know duckdb and "
+        "postgres."
+    )
+
+
+_CREDENTIALS = ("user", "password", "host")
