@@ -8,6 +8,8 @@ LoaderError
  ├─ WarehouseFailed     the warehouse cannot be opened or written to
  ├─ RowsUnaccounted     a load's counts do not add up
  └─ DeliveryFailed      a destination does not take what it is sent (can be retried)
+     ├─ DeliveryRefused  a destination answers, but not to us: password, token, address
+     └─ DeletionsHeld    a delivery would delete more than it may without being told to
 """
 
 from __future__ import annotations
@@ -53,3 +55,15 @@ class DeliveryFailed(LoaderError):
     """A destination does not take what it is sent."""
 
     retryable = True
+
+
+class DeliveryRefused(DeliveryFailed):
+    """A destination answers, but not to us."""
+
+    retryable = False
+
+
+class DeletionsHeld(DeliveryFailed):
+    """A delivery would delete more than it may without being told to."""
+
+    retryable = False

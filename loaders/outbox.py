@@ -1,0 +1,217 @@
+"""What an output still has to be told: planned and kept in the warehouse until it is answered.
+
+Three tables for each output, in schema `deliveries`:
+
+- `<output>`: the delivery record, one row for each item that the far side has or has refused.
+- `<output>__outbox`: the plan being sent. It is stored before the first batch goes out, so that a
+  batch whose answer was lost goes out again exactly as it was, under the same idempotency key.
+- `<output>__answers`: what came back, a row for each batch and for each item that fared otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from loaders import delivery_sql as sql
+from loaders.errors import LoaderError
+from loaders.senders.facts import Batch, Item
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loaders.connection import Connection
+    from loaders.senders.facts import Answer
+
+SCHEMA = "deliveries"
+ITEMS_AT_ONCE = 2_000
+"""How many items are held in memory while they wait to be sent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """How much there is to send."""
+
+    upserts: int
+    deletes: int
+    batches: int
+
+    @property
+    def items(self) -> int:
+        """Upserts and deletes."""
+        return self.upserts + self.deletes
+
+
+class Outbox:
+    """One output's plan, answers and delivery record."""
+
+    def __init__(self, connection: Connection, output: str, run_id: str) -> None:
+        self.connection = connection
+        self.output = output
+        self.run_id = run_id
+        self.tables = {
+            "record": sql.relation(f"{SCHEMA}.{output}"),
+            "outbox": sql.relation(f"{SCHEMA}.{output}__outbox"),
+            "answers": sql.relation(f"{SCHEMA}.{output}__answers"),
+        }
+
+    def prepare(self) -> None:
+        """Make what is missing of the three tables."""
+        for statement in (f"create schema if not exists {SCHEMA}", sql.RECORD, sql.ANSWERS):
+            self._run(statement)
+        if not self.connection.table_exists(SCHEMA, f"{self.output}__outbox"):
+            self._run(
+                "create table {outbox} (_batch bigint, _position bigint, _plan text, "
+                "_key text, _method text, _hash text)"
+            )
+
+    def plan(self, model: sql.Model, batch_size: int) -> Counts:
+        """Store the difference between desired and delivered as the batches to be sent.
+
+        Raises:
+            LoaderError: the model has a key twice, or none.
+        """
+        with self._transaction():
+            self._tidy(model)
+            self._run("drop table {outbox}")
+            self._run(
+                sql.OUTBOX,
+                batch_size=batch_size,
+                plan=uuid4().hex,
+                difference=model.difference(self.tables["record"]),
+            )
+            self._check_keys(model)
+            if self.connection.kind == "postgres":
+                self._run("create index on {outbox} (_batch)")
+        return self.counts()
+
+    def counts(self) -> Counts:
+        """Count what is in the outbox."""
+        upserts, deletes, batches = self._run(sql.COUNTS).fetchall()[0]
+        return Counts(upserts=int(upserts), deletes=int(deletes), batches=int(batches))
+
+    def count_delivered(self) -> int:
+        """Count the items that the far side has."""
+        return self._count("select count(*) from {record} where payload_hash is not null")
+
+    def model(self, key: tuple[str, ...]) -> sql.Model:
+        """Describe the outbox itself, whose columns are those of the model when it was planned."""
+        return sql.describe(self.connection, f"{SCHEMA}.{self.output}__outbox", key)
+
+    def batches(self, key: tuple[str, ...]) -> Iterator[Batch]:
+        """Give the batches in their order, a few of them in memory at a time."""
+        first, last = self._run("select min(_batch), max(_batch) from {outbox}").fetchall()[0]
+        if first is None:
+            return
+        step = max(1, ITEMS_AT_ONCE * (last - first + 1) // max(1, self.counts().items))
+        for start in range(first, last + 1, step):
+            yield from self._window(self.model(key), start, start + step)
+
+    def record(self, answers: list[Answer]) -> None:
+        """Store answers, all or none of them."""
+        rows: list[tuple[Any, ...]] = []
+        now = datetime.now(UTC).replace(tzinfo=None)
+        for answer in answers:
+            rows.append((answer.number, None, "delivered", None, None, now, self.run_id))
+            rows += [
+                (answer.number, item.key, item.outcome, item.code, item.text, now, self.run_id)
+                for item in answer.exceptions
+            ]
+        places = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(rows))
+        values = [value for row in rows for value in row]
+        self._run(f"insert into {{answers}} values {places}", values)
+
+    def settle(self) -> None:
+        """Carry the answers over into the delivery record and take what they are for away."""
+        if not self._count("select count(*) from {answers}"):
+            return
+        with self._transaction():
+            for statement in (sql.SETTLED, sql.NEXT, sql.REPLACE):
+                self._run(statement)
+            self._run("insert into {record} select * from settled_record")
+            self._run("delete from {outbox} where _batch in (select _batch from {answers})")
+            self._run("delete from {answers}")
+            self._run("drop table settled")
+            self._run("drop table settled_record")
+
+    def clear(self) -> None:
+        """Drop a plan of which nothing was sent."""
+        self._run("delete from {outbox}")
+
+    def forgive(self) -> int:
+        """Forget what was refused, so that it is sent again; return how many items that are."""
+        refused = self._count("select count(*) from {record} where refused_hash is not null")
+        self._run("update {record} set refused_hash = null where refused_hash is not null")
+        return refused
+
+    def _tidy(self, model: sql.Model) -> None:
+        if self._count("select count(*) from {record} where refused_hash is not null"):
+            self._run(sql.FORGIVE, desired=model.desired())
+            self._run(sql.FORGET, desired=model.desired())
+
+    def _check_keys(self, model: sql.Model) -> None:
+        found = self._run(
+            "select _key, count(*) from {outbox} group by _key having count(*) > 1 or _key is null "
+            "limit 1"
+        ).fetchall()
+        if found:
+            key, count = found[0]
+            shown = "no key" if key is None else f"the key '{key}' {count} times"
+            raise LoaderError(
+                f"Cannot deliver '{self.output}': its model '{model.name}' holds {shown}. "
+                f"Make {', '.join(model.key)} unique and not null there."
+            )
+
+    def _window(self, model: sql.Model, start: int, end: int) -> Iterator[Batch]:
+        rows = self._run(
+            "select _batch, _plan, _key, _method, _hash, "
+            f"case when _method = 'delete' then '{{{{}}}}' else {_doubled(model.json())} end "
+            "from {outbox} where _batch >= ? and _batch < ? order by _position",
+            [start, end],
+        ).fetchall()
+        for number, group in groupby(rows, key=lambda row: row[0]):
+            yield _batch(self.output, number, list(group))
+
+    def _run(self, statement: str, values: list[Any] | None = None, **names: Any) -> Connection:
+        text = statement.format(**self.tables, **names)
+        return self.connection.execute(text, values or [])
+
+    def _count(self, statement: str) -> int:
+        return int(self._run(statement).fetchall()[0][0])
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self.connection)
+
+
+class _Transaction:
+    """All statements in it or none."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("begin")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._connection.execute("rollback" if kind else "commit")
+
+
+def _batch(output: str, number: int, rows: list[tuple[Any, ...]]) -> Batch:
+    plan = rows[0][1]
+    parts = [
+        output,
+        plan,
+        str(number),
+        *(f"{key} {method} {hash_}" for _, _, key, method, hash_, _ in rows),
+    ]
+    items = tuple(Item(key=row[2], method=row[3], data=row[5]) for row in rows)
+    digest = sha256("\n".join(parts).encode()).hexdigest()
+    return Batch(number=number, idempotency_key=digest, items=items)
+
+
+def _doubled(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")

@@ -1,0 +1,58 @@
+"""Copies what readers need to a file of their own, and swaps it in when it is whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from loaders.delivery_sql import quoted
+from loaders.warehouse import published_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loaders.connection import Connection
+    from loaders.warehouse import Target
+
+PUBLISHED = ("marts", "quarantine", "outputs")
+"""The schemas that readers see."""
+
+
+def publish(target: Target) -> Path | None:
+    """Copy marts, quarantine and outputs to the published file and swap it in by a rename.
+
+    Returns:
+        The published file; None for a warehouse that readers may open themselves.
+    """
+    if target.kind != "duckdb":
+        return None
+    place = published_path(target)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    aside = place.with_name(place.name + ".tmp")
+    aside.unlink(missing_ok=True)
+    with target.exclusive(), target.connect() as connection:
+        _copy(connection, aside)
+    aside.replace(place)
+    return place
+
+
+def _copy(connection: Connection, aside: Path) -> None:
+    escaped = str(aside).replace("'", "''")
+    connection.execute(f"attach '{escaped}' as published")
+    for schema in PUBLISHED:
+        connection.execute(f"create schema if not exists published.{schema}")
+    for schema, table in _tables(connection):
+        name = f"{quoted(schema)}.{quoted(table)}"
+        connection.execute(f"create table published.{name} as select * from {name}")
+    connection.execute("checkpoint published")
+    connection.execute("detach published")
+
+
+def _tables(connection: Connection) -> list[tuple[str, str]]:
+    """Return tables and views alike: the published file carries what they hold."""
+    places = ", ".join("?" for _ in PUBLISHED)
+    found = connection.execute(
+        "select table_schema, table_name from information_schema.tables "
+        f"where table_catalog = current_database() and table_schema in ({places}) order by 1, 2",
+        PUBLISHED,
+    ).fetchall()
+    return [(str(schema), str(table)) for schema, table in found]

@@ -1,0 +1,1 @@
+"""How to send to a kind of far side: an API, a database, files."""
