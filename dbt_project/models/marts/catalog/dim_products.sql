@@ -1,0 +1,36 @@
+{{ config(unique_key='product_id') }}
+
+with
+
+touched as (
+    select distinct id as product_id
+    from {{ ref('base_shop_db__products') }}
+    where {{ is_new('_load_id') }}
+),
+
+products as (
+    select * from {{ ref('stg_shop_db__products') }}
+),
+
+final as (
+    select
+        touched.product_id,
+        products.sku,
+        products.product_name,
+        products.category,
+        products.price,
+        products.currency,
+        products.is_active,
+        products.is_deleted,
+        products.created_at,
+        products.updated_at,
+        products._load_id,
+        case when products.product_id is not null then {{ code_version() }} end as _code
+    from touched
+    left join products on touched.product_id = products.product_id
+)
+
+select * from final
+{% if not is_incremental() %}
+where _code is not null
+{% endif %}

@@ -1,0 +1,35 @@
+{{ config(unique_key='user_id') }}
+
+with
+
+touched as (
+    select distinct id as user_id
+    from {{ ref('base_shop_api__users') }}
+    where {{ is_new('_load_id') }}
+),
+
+users as (
+    select * from {{ ref('stg_shop_api__users') }}
+),
+
+final as (
+    select
+        touched.user_id,
+        users.email,
+        users.first_name,
+        users.last_name,
+        users.full_name,
+        users.country_code,
+        users.is_marketing_opt_in,
+        users.created_at,
+        users.updated_at,
+        users._load_id,
+        case when users.user_id is not null then {{ code_version() }} end as _code
+    from touched
+    left join users on touched.user_id = users.user_id
+)
+
+select * from final
+{% if not is_incremental() %}
+where _code is not null
+{% endif %}

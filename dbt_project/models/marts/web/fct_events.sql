@@ -1,0 +1,33 @@
+{{ config(unique_key='event_id') }}
+
+with
+
+touched as (
+    select distinct event_id
+    from {{ ref('base_event_files__events') }}
+    where event_id is not null and {{ is_new('_load_id') }}
+),
+
+events as (
+    select * from {{ ref('stg_event_files__events') }}
+),
+
+final as (
+    select
+        touched.event_id,
+        events.user_id,
+        events.event_type,
+        events.page_url,
+        events.product_id,
+        events.occurred_at,
+        events.occurred_on,
+        events._load_id,
+        case when events.event_id is not null then {{ code_version() }} end as _code
+    from touched
+    left join events on touched.event_id = events.event_id
+)
+
+select * from final
+{% if not is_incremental() %}
+where _code is not null
+{% endif %}

@@ -1,0 +1,64 @@
+{{ config(materialized='incremental', schema='intermediate', unique_key='_key') }}
+
+with
+
+source as (
+    select
+        *,
+        id as _key
+    from {{ source('shop_api', 'users') }}
+    where _dlt_load_id in (
+        select load_id from {{ source('shop_api', '_dlt_loads') }} where status = 0
+    )
+),
+
+touched as (
+    select _key from source where {{ is_new('_dlt_load_id') }}
+    {% if is_incremental() %}
+    union
+    select _key from {{ this }} where _key not in (select _key from source)
+    {% endif %}
+),
+
+-- only what is touched is ranked: the cost follows what is new
+ranked as (
+    select
+        *,
+        max(_dlt_load_id) over (partition by _key) as _load_id,
+        row_number() over (
+            partition by _key
+            order by updated_at desc nulls last, _dlt_load_id desc
+        ) as _rank
+    from source
+    where _key in (select _key from touched)
+),
+
+final as (
+    select
+        ranked.id,
+        ranked.email,
+        ranked.first_name,
+        ranked.last_name,
+        ranked.phone,
+        ranked.country_code,
+        ranked.is_marketing_opt_in,
+        ranked.created_at,
+        ranked.updated_at,
+        ranked._dlt_load_id,
+        nullif(concat_ws(
+            '; ',
+            case
+                when coalesce(trim(ranked.email), '') = '' then 'email is missing'
+                when trim(ranked.email) not like '%_@_%' then 'email is malformed'
+            end,
+            case when {{ utc('ranked.created_at') }} >= '{{ var('last_plausible_at') }}' then 'created_at is in the future' end
+        ), '') as reasons,
+        touched._key,
+        coalesce(ranked._load_id, (select max(_dlt_load_id) from source)) as _load_id,
+        ranked._key is not null as _is_current,
+        {{ code_version() }} as _code
+    from touched
+    left join ranked on touched._key = ranked._key and ranked._rank = 1
+)
+
+select * from final

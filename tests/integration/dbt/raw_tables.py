@@ -1,0 +1,161 @@
+"""Raw tables as the loaders leave them, filled batch by batch on DuckDB or PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from warehouses import Warehouse
+
+TABLES: Final[dict[str, dict[str, str]]] = {
+    "raw_shop_api.users": {
+        "id": "bigint",
+        "email": "text",
+        "first_name": "text",
+        "last_name": "text",
+        "phone": "text",
+        "country_code": "text",
+        "is_marketing_opt_in": "boolean",
+        "created_at": "timestamptz",
+        "updated_at": "timestamptz",
+    },
+    "raw_shop_db.products": {
+        "id": "bigint",
+        "sku": "text",
+        "name": "text",
+        "category": "text",
+        "price": "numeric(18, 2)",
+        "currency": "text",
+        "is_active": "boolean",
+        "created_at": "timestamptz",
+        "updated_at": "timestamptz",
+        "deleted_at": "timestamptz",
+    },
+    "raw_shop_db.orders": {
+        "id": "bigint",
+        "user_id": "bigint",
+        "status": "text",
+        "currency": "text",
+        "ordered_at": "timestamptz",
+        "shipped_at": "timestamptz",
+        "updated_at": "timestamptz",
+        "deleted_at": "timestamptz",
+    },
+    "raw_shop_db.order_items": {
+        "id": "bigint",
+        "order_id": "bigint",
+        "product_id": "bigint",
+        "quantity": "bigint",
+        "unit_price": "numeric(18, 2)",
+        "updated_at": "timestamptz",
+        "deleted_at": "timestamptz",
+    },
+    "raw_event_files.events": {
+        "event_id": "text",
+        "user_id": "bigint",
+        "event_type": "text",
+        "page_url": "text",
+        "product_id": "bigint",
+        "occurred_at": "timestamptz",
+        "_file": "text",
+        "_line": "bigint",
+    },
+    "raw_payment_queue.payments": {
+        "message_id": "text",
+        "payment_id": "bigint",
+        "order_id": "bigint",
+        "amount": "numeric(18, 2)",
+        "currency": "text",
+        "method": "text",
+        "status": "text",
+        "paid_at": "timestamptz",
+    },
+}
+UNIT_OF_ARRIVAL: Final = {"raw_event_files.events": "_file", "raw_payment_queue.payments": "message_id"}
+REJECTS: Final = {
+    "reject_id": "text",
+    "table_name": "text",
+    "reason": "text",
+    "payload": "text",
+    "origin": "text",
+    "position": "text",
+    "rejected_at": "timestamptz",
+}
+LOADS: Final = {
+    "load_id": "text",
+    "schema_name": "text",
+    "status": "bigint",
+    "inserted_at": "timestamptz",
+    "schema_version_hash": "text",
+}
+
+
+def load_id(number: int) -> str:
+    """The load id, as dlt writes it, of the test's load of this number."""
+    return f"{1_767_225_600 + number * 100}.25"
+
+
+def create(warehouse: Warehouse) -> None:
+    """Make every raw table, empty."""
+    for name, columns in TABLES.items():
+        schema = name.partition(".")[0]
+        warehouse.execute(f"create schema if not exists {schema}")
+        _create(warehouse, name, columns | {"_dlt_load_id": "text"})
+        _create(warehouse, f"{schema}._rejects", REJECTS | {"_dlt_load_id": "text"})
+        _create(warehouse, f"{schema}._dlt_loads", LOADS)
+
+
+def load(
+    warehouse: Warehouse,
+    number: int,
+    tables: Mapping[str, Sequence[Mapping[str, Any]]],
+    *,
+    status: int = 0,
+) -> None:
+    """Load rows as one package of each source: replaced by key, or by file or message.
+
+    Args:
+        warehouse: Where to.
+        number: The load's number; later loads have higher ones.
+        tables: Rows by table name, e.g. `raw_shop_db.orders`; what a row does not name is null.
+        status: 0 for a load that was committed.
+    """
+    for name, rows in tables.items():
+        unit = UNIT_OF_ARRIVAL.get(name, "id")
+        for value in {row[unit] for row in rows}:
+            warehouse.execute(f"delete from {name} where {unit} = {_literal(value)}")
+        columns = [*TABLES[name], "_dlt_load_id"]
+        _insert(warehouse, name, columns, [{**row, "_dlt_load_id": load_id(number)} for row in rows])
+    for schema in {name.partition(".")[0] for name in tables}:
+        _record(warehouse, schema, number, status)
+
+
+def _record(warehouse: Warehouse, schema: str, number: int, status: int) -> None:
+    row = {"load_id": load_id(number), "schema_name": schema, "status": status}
+    row |= {"inserted_at": "2026-01-01 00:00:00+00", "schema_version_hash": "-"}
+    _insert(warehouse, f"{schema}._dlt_loads", list(LOADS), [row])
+
+
+def _create(warehouse: Warehouse, name: str, columns: Mapping[str, str]) -> None:
+    listed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+    warehouse.execute(f"create table if not exists {name} ({listed})")
+
+
+def _insert(
+    warehouse: Warehouse, name: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]
+) -> None:
+    values = ", ".join(
+        "(" + ", ".join(_literal(row.get(column)) for column in columns) + ")" for row in rows
+    )
+    if values:
+        warehouse.execute(f"insert into {name} ({', '.join(columns)}) values {values}")
+
+
+def _literal(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool | int):
+        return str(value).lower()
+    return "'" + str(value).replace("'", "''") + "'"
