@@ -1,0 +1,1 @@
+"""The thin runner: jobs, their runs, and the record of everything."""

@@ -1,0 +1,240 @@
+"""The command line: `tidemill …`. Imports late, so that it answers at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="tidemill",
+    help="Load, build, publish, deliver: batch analytics with dlt and dbt, and a thin runner.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    result_callback=lambda code, **_: sys.exit(code),
+)
+
+Target = Annotated[
+    str | None, typer.Option("--target", help="An output of profiles/profiles.yml.", metavar="NAME")
+]
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="At most so many runs.")]
+Scale = Annotated[float, typer.Option("--scale", min=0.01, help="1 is 2,000 users.")]
+Attempts = Annotated[
+    int | None, typer.Option("--attempts", min=1, help="Tries of each step, in place of the job's.")
+]
+RetryWait = Annotated[
+    float, typer.Option("--retry-wait", min=0, help="Seconds before the second try; then doubled.")
+]
+
+
+class Flags:
+    """What may stand anywhere on the command line."""
+
+    debug = False
+    verbose = False
+
+
+@app.callback()
+def flags(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")] = False,
+) -> None:
+    """Load, build, publish, deliver: batch analytics with dlt and dbt, and a thin runner."""
+    Flags.debug, Flags.verbose = debug, verbose
+
+
+@app.command()
+def demo(
+    target: Target = None,
+    same_day: Annotated[bool, typer.Option("--same-day", help="Run without a new day.")] = False,
+    scale: Scale = 1.0,
+    port: Annotated[int, typer.Option("--port", help="The shop's API port; 0: a free one.")] = 0,
+    json: Json = False,
+) -> int:
+    """Open the demo shop, let a day pass there, run the daily job, show what came of it."""
+    from orchestration import commands
+
+    return commands.demo(
+        target, same_day=same_day, scale=scale, port=port, as_json=json, verbose=Flags.verbose
+    )
+
+
+@app.command()
+def shop(scale: Scale = 1.0) -> int:
+    """Keep the demo shop open on its fixed ports, 8765 and 6390, until Ctrl-C."""
+    from orchestration import commands
+
+    return commands.keep_shop(scale)
+
+
+@app.command()
+def run(
+    job: Annotated[str, typer.Argument(help="A job of orchestration/jobs.py.")],
+    target: Target = None,
+    attempts: Attempts = None,
+    retry_wait: RetryWait = 60.0,
+    json: Json = False,
+) -> int:
+    """Run a job."""
+    from orchestration import commands, plan
+
+    retry = plan.Retry(attempts=attempts, wait=retry_wait) if attempts else None
+    return commands.run_job(job, target, as_json=json, verbose=Flags.verbose, retry=retry)
+
+
+@app.command()
+def resume(
+    run: Annotated[str | None, typer.Argument(help="A run's id, or the end of one.")] = None,
+    target: Target = None,
+    json: Json = False,
+) -> int:
+    """Do what is missing of a run that ended early: the newest one, or RUN."""
+    from orchestration import commands
+
+    return commands.resume(run, target, as_json=json, verbose=Flags.verbose)
+
+
+@app.command()
+def cancel(
+    run: Annotated[str, typer.Argument(help="A run's id, or the end of one.")],
+    target: Target = None,
+    json: Json = False,
+) -> int:
+    """Stop a run that is at work, on whatever machine."""
+    from orchestration import commands
+
+    return commands.cancel(run, target, as_json=json)
+
+
+@app.command()
+def load(
+    source: Annotated[str, typer.Argument(help="A source of loaders/__init__.py.")],
+    target: Target = None,
+    json: Json = False,
+) -> int:
+    """Load one source."""
+    from loaders import SOURCES
+
+    return _single("load", "source", source, SOURCES, target, json)
+
+
+@app.command()
+def deliver(
+    output: Annotated[str, typer.Argument(help="An output of loaders/__init__.py.")],
+    target: Target = None,
+    json: Json = False,
+) -> int:
+    """Send one output what it does not have yet."""
+    from loaders import OUTPUTS
+
+    return _single("deliver", "output", output, OUTPUTS, target, json)
+
+
+@app.command()
+def transform(
+    select: Annotated[str, typer.Option("--select", help="As in `dbt build --select`.")] = "",
+    target: Target = None,
+    json: Json = False,
+) -> int:
+    """Build and test the models; readers see nothing of it until `publish`."""
+    return _single("transform", "", select, {}, target, json)
+
+
+@app.command()
+def publish(target: Target = None, json: Json = False) -> int:
+    """Let readers see the marts as they are now."""
+    return _single("publish", "", "", {}, target, json)
+
+
+def _single(
+    kind: str, what: str, argument: str, known: Any, target: str | None, as_json: bool
+) -> int:
+    from orchestration import commands
+    from orchestration.errors import unknown
+
+    if what and argument not in known:
+        raise unknown(what, argument, known)
+    name = f"{kind} {argument}".strip()
+    return commands.run_job(name, target, as_json=as_json, verbose=Flags.verbose)
+
+
+@app.command()
+def status(target: Target = None, limit: Limit = 10, json: Json = False) -> int:
+    """Show the newest run in full and the last ones in short."""
+    from orchestration import commands
+
+    return commands.status(target, limit=limit, as_json=json)
+
+
+@app.command()
+def runs(
+    job: Annotated[str | None, typer.Option("--job", help="Only runs of this job.")] = None,
+    target: Target = None,
+    limit: Limit = 20,
+    json: Json = False,
+) -> int:
+    """List runs, newest first."""
+    from orchestration import commands
+
+    return commands.runs(target, job=job, limit=limit, as_json=json)
+
+
+@app.command()
+def jobs(json: Json = False) -> int:
+    """List the jobs."""
+    from orchestration import commands
+
+    return commands.list_jobs(as_json=json)
+
+
+@app.command()
+def doctor(target: Target = None, json: Json = False) -> int:
+    """Check everything a run needs, and say what is missing and where it was looked for."""
+    from orchestration import doctor as doctor_
+
+    return doctor_.examine(target, as_json=json)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and end the process with its exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    early = [word for word in given if word in {"--debug", "-v", "--verbose"}]
+    rest = [word for word in given if word not in early]
+    try:
+        app([*early, *rest], prog_name="tidemill")
+    except Exception as error:
+        if "--debug" in early:
+            raise
+        raise SystemExit(_tell(error, as_json="--json" in rest)) from None
+
+
+def _tell(error: Exception, *, as_json: bool) -> int:
+    """Say in one sentence what went wrong, and return the exit code."""
+    from orchestration.errors import AlreadyRunning
+
+    package = type(error).__module__.partition(".")[0]
+    sentence, code = str(error), 1
+    if isinstance(error, OSError):
+        sentence = f"Cannot use '{error.filename or 'a file'}': {error.strerror or error}. {_SAFE}"
+    elif package not in {"orchestration", "loaders", "demo"}:
+        sentence = f"Unexpected {type(error).__name__}: {error}. `--debug` shows where."
+        code = os.EX_SOFTWARE
+    elif isinstance(error, AlreadyRunning):
+        code = os.EX_TEMPFAIL
+    if as_json:
+        from orchestration import show
+
+        show.as_json({"error": sentence})
+    sys.stderr.write(f"Error: {sentence}\n")
+    return code
+
+
+_SAFE = "Nothing is lost; correct it and run the command again."
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,230 @@
+"""The only caller of dbt: parse once in a warm process, build in its children, read artifacts."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration import settings as settings_
+from orchestration.errors import ModelsFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from orchestration.settings import Settings
+    from orchestration.steps import Request
+
+    Emit = Callable[[dict[str, Any]], None]
+
+BROKEN: Final = frozenset({"error", "fail", "runtime error", "partial success"})
+BUILT: Final = frozenset({"model", "seed", "snapshot"})
+TESTS: Final = frozenset({"test", "unit_test"})
+WATCHED: Final = (
+    "models",
+    "macros",
+    "seeds",
+    "snapshots",
+    "tests",
+    "dbt_project.yml",
+    "packages.yml",
+)
+
+_manifest: Any = None
+_parsed: tuple[int, float] | None = None
+
+
+def prepare() -> None:
+    """Parse the project in this process, unless nothing changed since the last time.
+
+    A project that does not parse is no error here: the build says so.
+    """
+    global _manifest, _parsed  # noqa: PLW0603  what is warm about the warm process
+    current = settings_.read()
+    seen = fingerprint(current)
+    if seen == _parsed:
+        return
+    _manifest, _parsed = None, seen
+    if current.project.is_dir():
+        result = _invoke(current, ["parse"])
+        _manifest = result.result if result.success else None
+
+
+def fingerprint(current: Settings) -> tuple[int, float]:
+    """Return the number of the project's files and the newest time of change among them."""
+    folders = [current.project / name for name in WATCHED]
+    files = [file for folder in folders for file in (folder, *folder.rglob("*")) if file.exists()]
+    profile = current.home / "profiles" / "profiles.yml"
+    times = [file.stat().st_mtime for file in (*files, profile) if file.exists()]
+    return len(files), max(times, default=0.0)
+
+
+def build(request: Request, emit: Emit) -> dict[str, Any]:
+    """Build and test the models and return what came of it (see `account`).
+
+    A second try of the same run goes on where the first one failed, as `dbt retry` does.
+
+    Raises:
+        ModelsFailed: the project does not parse, or a model or test failed.
+    """
+    current = settings_.read(request.target)
+    kept = request.artifacts / "dbt"
+    result = _build(request, current, kept, emit)
+    artifacts = current.dbt_target_path
+    results = artifacts / "run_results.json"
+    if result.result is None or not results.exists():
+        raise ModelsFailed(_unbuilt(result.exception, current))
+    shutil.copytree(artifacts, kept, dirs_exist_ok=True, ignore=_only_results)
+    detail = account(json.loads(results.read_text()), _compiled_paths(_manifest, artifacts))
+    if detail["failures"]:
+        raise ModelsFailed(sentence(detail), detail)
+    return detail
+
+
+def _build(request: Request, current: Settings, kept: Path, emit: Emit) -> Any:
+    from loaders.warehouse import target
+
+    command = _command(request.argument, kept)
+    results = current.dbt_target_path / "run_results.json"
+    with target(request.target).exclusive():
+        results.unlink(missing_ok=True)
+        try:
+            return _invoke(current, command, manifest=_manifest, emit=emit)
+        finally:
+            if current.target.kind == "duckdb":
+                _release()
+
+
+def _command(selection: str, kept: Path) -> list[str]:
+    if (kept / "run_results.json").exists():
+        return ["retry", "--state", str(kept)]
+    return ["build", *(["--select", *selection.split()] if selection else [])]
+
+
+def _common(current: Settings) -> list[str]:
+    places = {
+        "--project-dir": current.project,
+        "--profiles-dir": current.home / "profiles",
+        "--target": current.target.name,
+        "--target-path": current.dbt_target_path,
+        "--log-path": current.logs,
+    }
+    options = [str(part) for pair in places.items() for part in pair]
+    return [*options, "--log-level", "warn", "--log-level-file", "info", "--no-use-colors"]
+
+
+def _invoke(
+    current: Settings, command: list[str], *, manifest: Any = None, emit: Emit | None = None
+) -> Any:
+    from dbt.cli.main import dbtRunner
+
+    os.chdir(current.project)
+    callbacks = [_watch(emit)] if emit else []
+    return dbtRunner(manifest=manifest, callbacks=callbacks).invoke([*command, *_common(current)])
+
+
+def _watch(emit: Emit) -> Callable[[Any], None]:
+    def hear(event: Any) -> None:
+        if event.info.name not in {"NodeStart", "NodeFinished", "ConcurrencyLine"}:
+            return
+        if event.info.name == "ConcurrencyLine":
+            emit({"nodes": int(getattr(event.data, "node_count", 0))})
+            return
+        node = event.data.node_info
+        emit(
+            {
+                "node": node.node_name,
+                "resource": node.resource_type,
+                "state": "started" if event.info.name == "NodeStart" else node.node_status,
+            }
+        )
+
+    return hear
+
+
+def _release() -> None:
+    """Close what dbt leaves open on the DuckDB file, before the right to write is given up."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+
+
+def _only_results(folder: str, names: list[str]) -> set[str]:
+    del folder
+    return {name for name in names if name not in {"run_results.json", "manifest.json"}}
+
+
+def _compiled_paths(manifest: Any, artifacts: Path) -> dict[str, str]:
+    nodes = manifest.nodes.values() if manifest else ()
+    return {
+        node.unique_id: str(artifacts / "compiled" / node.package_name / node.original_file_path)
+        for node in nodes
+    }
+
+
+def account(results: Mapping[str, Any], compiled: Mapping[str, str]) -> dict[str, Any]:
+    """Return what dbt's run_results.json says, in the runner's words.
+
+    Args:
+        results: the content of run_results.json.
+        compiled: unique id of a node → path of its compiled SQL.
+
+    Returns:
+        built, skipped, tests_passed, tests_failed, tests_warned: counts; models: name and seconds
+        of each, slowest first; failures and warnings: name, kind, message and compiled path.
+    """
+    nodes = [_node(entry, compiled) for entry in results["results"]]
+    tests = Counter(node["status"] for node in nodes if node["kind"] in TESTS)
+    models = [node for node in nodes if node["kind"] in BUILT and node["status"] == "success"]
+    slowest = sorted(models, key=lambda node: -node["seconds"])
+    return {
+        "built": len(models),
+        "skipped": sum(node["status"] == "skipped" for node in nodes),
+        "tests_passed": tests["pass"] + tests["success"],
+        "tests_failed": tests["fail"] + tests["error"],
+        "tests_warned": tests["warn"],
+        "models": [{"name": node["name"], "seconds": node["seconds"]} for node in slowest],
+        "failures": [node for node in nodes if node["status"] in BROKEN],
+        "warnings": [node for node in nodes if node["status"] == "warn"],
+    }
+
+
+def _node(entry: Mapping[str, Any], compiled: Mapping[str, str]) -> dict[str, Any]:
+    kind, _, rest = entry["unique_id"].partition(".")
+    message = " ".join(str(entry.get("message") or "").split())
+    return {
+        "name": rest.split(".")[1],
+        "kind": kind,
+        "status": str(entry["status"]),
+        "seconds": round(float(entry["execution_time"]), 3),
+        "message": message,
+        "rows": entry.get("failures"),
+        "compiled": compiled.get(entry["unique_id"], ""),
+    }
+
+
+def sentence(detail: Mapping[str, Any]) -> str:
+    """Say in one sentence what failed, what is safe, and where to look."""
+    failures = detail["failures"]
+    first = failures[0]
+    if first["kind"] in TESTS:
+        rows = f"{first['rows']} rows break it" if first["rows"] else first["message"]
+        what = f"The test '{first['name']}' failed: {rows}."
+    else:
+        what = f"The {first['kind']} '{first['name']}' could not be built: {first['message']}."
+    more = f" {len(failures) - 1} more failed." if len(failures) > 1 else ""
+    return (
+        f"{what}{more} Its compiled SQL is {first['compiled']}. What readers see has not changed; "
+        "correct the model or its data, then `tidemill resume` goes on from here."
+    )
+
+
+def _unbuilt(error: BaseException | None, current: Settings) -> str:
+    reason = " ".join(str(error or "no reason given").split())
+    return (
+        f"dbt could not begin to build {current.project}: {reason}. Nothing was changed; correct "
+        "it, then `tidemill resume` goes on from here."
+    )

@@ -1,0 +1,178 @@
+"""The run's page: an account of the night, in one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration import jobs, summary
+from orchestration import settings as settings_
+from orchestration.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from loaders.connection import Connection
+    from orchestration.settings import Settings
+
+SAMPLES: Final = 3
+"""Rows shown for each reason of the quarantine."""
+SLOWEST: Final = 10
+
+
+def write(run_id: str) -> Path:
+    """Write the page of a run to var/reports, and as the latest to var/report.html."""
+    current = settings_.read()
+    ledger = Ledger.open(current.ledger_url)
+    run, history = ledger.run(run_id), ledger.runs(14)
+    ledger.close()
+    page = render(content(run, history, current))
+    path = current.reports / f"{run_id}.html"
+    for place in (path, current.var / "report.html"):
+        _replace(place, page)
+    return path
+
+
+def _replace(place: Path, page: str) -> None:
+    """Put a page in its place so that nobody ever reads half of it."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    aside = place.with_suffix(f".{os.getpid()}.tmp")
+    aside.write_text(page, encoding="utf-8")
+    aside.replace(place)
+
+
+def content(
+    run: Mapping[str, Any], history: Sequence[Mapping[str, Any]], current: Settings
+) -> dict[str, Any]:
+    """Gather what the page shows."""
+    sales, quarantine = _from_warehouse(current)
+    details = [step["detail"] or {} for step in run["steps"]]
+    models = [model for detail in details for model in detail.get("models", ())]
+    return {
+        "run": run,
+        "history": history,
+        "built": summary.built(run),
+        "models": models[:SLOWEST],
+        "quarantine": quarantine,
+        "freshness": _freshness(run, history),
+        "chart_title": jobs.CHART.title,
+        "chart": _chart(sales) if sales else "",
+    }
+
+
+def _from_warehouse(
+    current: Settings,
+) -> tuple[list[tuple[Any, ...]], list[dict[str, Any]]]:
+    connection = reader(current)
+    if connection is None:
+        return [], []
+    with connection:
+        sales = _rows(connection, jobs.CHART.table, jobs.CHART.columns)
+        return sales, _quarantine(connection)
+
+
+def reader(current: Settings) -> Connection | None:
+    """Return a connection to what readers see, or None when nothing has been published yet."""
+    from loaders.connection import Connection
+    from loaders.warehouse import published_path
+
+    if current.target.kind != "duckdb":
+        return current.target.connect()
+    import duckdb
+
+    path = published_path(current.target)
+    if not path.exists():
+        return None
+    return Connection("duckdb", duckdb.connect(str(path), read_only=True))
+
+
+def _rows(connection: Connection, table: str, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    schema, _, name = table.partition(".")
+    if not connection.table_exists(schema, name):
+        return []
+    return connection.execute(f"select {', '.join(columns)} from {table} order by 1").fetchall()
+
+
+def _quarantine(connection: Connection) -> list[dict[str, Any]]:
+    """Return the count and a few rows of each reason in each table of the quarantine."""
+    tables = connection.execute(
+        "select table_name from information_schema.tables where table_schema = 'quarantine' "
+        "order by table_name"
+    ).fetchall()
+    return [entry for (table,) in tables for entry in _reasons(connection, str(table))]
+
+
+def _reasons(connection: Connection, table: str) -> list[dict[str, Any]]:
+    columns = connection.columns("quarantine", table)
+    if "reasons" not in columns:
+        return []
+    counted = connection.execute(
+        f'select reasons, count(*) from quarantine."{table}" group by 1 order by 2 desc, 1'
+    ).fetchall()
+    shown = [name for name in columns if not name.startswith("_") and name != "reasons"]
+    return [
+        {
+            "table": table,
+            "reasons": reasons,
+            "count": count,
+            "columns": shown,
+            "rows": _samples(connection, table, shown, reasons),
+        }
+        for reasons, count in counted
+    ]
+
+
+def _samples(
+    connection: Connection, table: str, columns: Sequence[str], reasons: str
+) -> list[tuple[Any, ...]]:
+    names = ", ".join(f'"{name}"' for name in columns)
+    query = f'select {names} from quarantine."{table}" where reasons = ? order by 1 limit {SAMPLES}'
+    return connection.execute(query, [reasons]).fetchall()
+
+
+def _freshness(
+    run: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return when each table was last read, and when something new last came."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for past in (run, *history):
+        for row in past["tables"]:
+            entry = found.setdefault(
+                (row["source"], row["table"]),
+                {"source": row["source"], "table": row["table"], "read": past["started_at"]},
+            )
+            if row["loaded"]:
+                entry.setdefault("new", past["started_at"])
+    return [found[key] for key in sorted(found)]
+
+
+def _chart(rows: Sequence[tuple[Any, ...]]) -> str:
+    """Return the chart as SVG; its words take the page's colour, light or dark."""
+    import altair as alt
+    import vl_convert
+
+    when, amount, series = jobs.CHART.columns
+    values = [
+        {when: str(row[0]), amount: float(row[1] or 0), series: row[2]} for row in rows[-366:]
+    ]
+    chart = (
+        alt.Chart(alt.Data(values=values))  # type: ignore[no-untyped-call]
+        .mark_line(point=len(values) < 90)  # noqa: PLR2004  more points make a blot
+        .encode(x=f"{when}:T", y=f"{amount}:Q", color=f"{series}:N")
+        .properties(width=760, height=240, background="transparent")
+        .configure_axis(labelColor="#777", titleColor="#777", gridColor="#8883", domainColor="#777")
+        .configure_legend(labelColor="#777", titleColor="#777")
+        .configure_view(stroke=None)
+    )
+    svg: str = vl_convert.vegalite_to_svg(chart.to_dict())
+    return svg.replace('fill="#777"', 'fill="currentColor"')
+
+
+def render(values: Mapping[str, Any]) -> str:
+    """Fill the page's template."""
+    from jinja2 import Environment, FileSystemLoader
+
+    folder = Path(__file__).parent / "templates"
+    environment = Environment(loader=FileSystemLoader(folder), autoescape=True, trim_blocks=True)
+    return environment.get_template("report.html.j2").render(values)

@@ -1,0 +1,267 @@
+"""Runs a job: steps in the order of their needs, side by side where they may, each recorded."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from orchestration import lease, plan
+from orchestration.errors import Cancelled, OrchestrationError, StepFailed
+from orchestration.events import Event
+from orchestration.steps import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from orchestration.clock import Clock
+    from orchestration.events import Listener
+    from orchestration.ledger import Ledger
+    from orchestration.outcome import Outcome
+    from orchestration.settings import Settings
+
+
+class Executor(Protocol):
+    """Whoever does the steps: `orchestration.workers.Workers`, or a test's own."""
+
+    def warm(self, kinds: set[str]) -> None:
+        """Make ready for these kinds of step."""
+
+    def execute(
+        self,
+        request: Request,
+        *,
+        timeout: float,
+        stop: threading.Event,
+        emit: Callable[[dict[str, Any]], None],
+    ) -> Outcome:
+        """Do one step and return what it hands back."""
+
+
+@dataclass(kw_only=True)
+class Runner:
+    """Runs jobs for one warehouse."""
+
+    settings: Settings
+    ledger: Ledger
+    executor: Executor
+    listeners: tuple[Listener, ...] = ()
+    clock: Clock
+    side_by_side: int = 4
+    """At most so many steps at the same time."""
+
+    def run(
+        self,
+        name: str,
+        job: plan.Job,
+        *,
+        trigger: str = "manual",
+        scheduled_for: datetime | None = None,
+        stop: threading.Event | None = None,
+    ) -> dict[str, Any]:
+        """Run a job from its beginning and return its record.
+
+        Raises:
+            AlreadyRunning: a living run of this job holds the lease.
+        """
+        claim = lease.Claim(
+            name=name,
+            job=job,
+            target=self.settings.target.name,
+            warehouse=self.settings.target.place,
+            trigger=trigger,
+            scheduled_for=scheduled_for,
+        )
+        run_id = lease.start(self.ledger, claim, self.clock.now())
+        return self._work(run_id, name, job, stop or threading.Event())
+
+    def resume(
+        self, run: dict[str, Any], job: plan.Job, *, stop: threading.Event | None = None
+    ) -> dict[str, Any]:
+        """Do what a run that ended early left undone, and return its record.
+
+        Raises:
+            AlreadyRunning: a living run of this job holds the lease.
+        """
+        lease.restart(self.ledger, run, job, now=self.clock.now())
+        return self._work(run["id"], run["job"], job, stop or threading.Event())
+
+    def _work(self, run_id: str, name: str, job: plan.Job, stop: threading.Event) -> dict[str, Any]:
+        work = _Run(runner=self, run_id=run_id, name=name, job=job, stop=stop)
+        with _Heart(self, run_id, stop):
+            status, error = work.steps()
+        lease.finish(self.ledger, run_id, status, self.clock.now(), error)
+        record = self.ledger.run(run_id)
+        work.tell("run_ended", status=status, error=error, record=record)
+        return record
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """One run under way."""
+
+    runner: Runner
+    run_id: str
+    name: str
+    job: plan.Job
+    stop: threading.Event
+
+    def __post_init__(self) -> None:
+        self.lock = threading.Lock()
+        self.errors: dict[str, str] = {}
+
+    def steps(self) -> tuple[str, str | None]:
+        """Do all steps that can be done; return the run's status and error."""
+        statuses = self.runner.ledger.statuses(self.run_id)
+        left = [step for step in self.job.steps if statuses[step.name] == plan.PENDING]
+        self.tell("run_started", job=self.name, steps=[step.name for step in left])
+        self.runner.executor.warm({step.kind for step in left})
+        running: dict[Future[str], plan.Step] = {}
+        with ThreadPoolExecutor(self.runner.side_by_side) as pool:
+            while True:
+                self._start_ready(pool, running, statuses)
+                if not running:
+                    break
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    statuses[running.pop(future).name] = future.result()
+        return self._end(statuses)
+
+    def _start_ready(
+        self,
+        pool: ThreadPoolExecutor,
+        running: dict[Future[str], plan.Step],
+        statuses: dict[str, str],
+    ) -> None:
+        while left_out := plan.stranded(self.job.steps, statuses):
+            for step in left_out:
+                self._skip(step, statuses)
+        for step in plan.ready(self.job.steps, statuses) if not self.stop.is_set() else ():
+            statuses[step.name] = plan.RUNNING
+            running[pool.submit(self._step, step)] = step
+
+    def _skip(self, step: plan.Step, statuses: dict[str, str]) -> None:
+        blockers = [need for need in step.needs if statuses[need] != plan.COMPLETED]
+        reason = f"Left out: it stands on '{blockers[0]}', which has not completed."
+        status = plan.CANCELLED if self.stop.is_set() else plan.SKIPPED
+        statuses[step.name] = status
+        self.runner.ledger.update_step(self.run_id, step.name, status=status, error=reason)
+        self.tell("step_ended", step.name, status=status, error=reason, seconds=0.0)
+
+    def _step(self, step: plan.Step) -> str:
+        """Do one step, again when that makes sense; record and return its status."""
+        begun = self.runner.clock.monotonic()
+        self._note(step, status=plan.RUNNING, started_at=self.runner.clock.now())
+        self.tell("step_started", step.name, kind=step.kind)
+        try:
+            outcome = self._attempts(step)
+        except Exception as error:  # noqa: BLE001  recorded, shown, and judged by the run
+            return self._failed(step, error, self.runner.clock.monotonic() - begun)
+        seconds = self.runner.clock.monotonic() - begun
+        self.runner.ledger.complete_step(
+            self.run_id,
+            step.name,
+            outcome,
+            seconds=seconds,
+            completed_at=self.runner.clock.now(),
+        )
+        self.tell("step_ended", step.name, status=plan.COMPLETED, seconds=seconds, outcome=outcome)
+        return plan.COMPLETED
+
+    def _attempts(self, step: plan.Step) -> Outcome:
+        retry = step.retry or self.job.retry
+        for attempt in range(1, retry.attempts + 1):
+            self._note(step, attempts=attempt)
+            try:
+                return self._attempt(step, attempt)
+            except OrchestrationError as error:
+                again = getattr(error, "can_be_retried", error.retryable)
+                if not again or attempt == retry.attempts:
+                    raise
+                self._pause(step, attempt, retry, error)
+        raise StepFailed(f"The step '{step.name}' may be tried 0 times. Allow one at least.")
+
+    def _attempt(self, step: plan.Step, attempt: int) -> Outcome:
+        request = Request(
+            run_id=self.run_id,
+            job=self.name,
+            step=step.name,
+            kind=step.kind,
+            argument=step.argument,
+            target=self.runner.settings.target.name,
+            artifacts=self.runner.settings.artifacts(self.run_id),
+            attempt=attempt,
+            batch_size=self.job.batch_size,
+        )
+        return self.runner.executor.execute(
+            request,
+            timeout=step.timeout,
+            stop=self.stop,
+            emit=lambda fields: self.tell("step_progress", step.name, **fields),
+        )
+
+    def _pause(
+        self, step: plan.Step, attempt: int, retry: plan.Retry, error: OrchestrationError
+    ) -> None:
+        seconds = retry.pause(attempt)
+        self.tell("step_retrying", step.name, attempt=attempt, seconds=seconds, error=str(error))
+        if self.runner.clock.wait(self.stop, seconds):
+            raise Cancelled(f"The step '{step.name}' was ended on request.") from error
+
+    def _failed(self, step: plan.Step, error: Exception, seconds: float) -> str:
+        status = plan.CANCELLED if isinstance(error, Cancelled) else plan.FAILED
+        message = str(error)
+        self.errors[step.name] = message
+        self._note(
+            step,
+            status=status,
+            error=message,
+            seconds=seconds,
+            completed_at=self.runner.clock.now(),
+            detail=dict(getattr(error, "detail", None) or {}),
+        )
+        self.tell("step_ended", step.name, status=status, error=message, seconds=seconds)
+        return status
+
+    def _end(self, statuses: dict[str, str]) -> tuple[str, str | None]:
+        for name in [name for name, status in statuses.items() if status == plan.PENDING]:
+            self.runner.ledger.update_step(self.run_id, name, status=plan.CANCELLED)
+        status = plan.verdict(statuses.values())
+        if status == plan.CANCELLED:
+            return status, "Cancelled on request. `tidemill resume` does what is missing."
+        failed = [name for name in statuses if name in self.errors]
+        return status, f"{failed[0]}: {self.errors[failed[0]]}" if failed else None
+
+    def _note(self, step: plan.Step, **values: Any) -> None:
+        self.runner.ledger.update_step(self.run_id, step.name, **values)
+
+    def tell(self, name: str, step: str = "", **fields: Any) -> None:
+        """Let all listeners hear of something, one at a time."""
+        event = Event(name=name, run_id=self.run_id, step=step, fields=fields)
+        with self.lock:
+            for listener in self.runner.listeners:
+                listener(event)
+
+
+class _Heart:
+    """Beats while a run is at work: keeps its lease, and hears when it is asked to stop."""
+
+    def __init__(self, runner: Runner, run_id: str, stop: threading.Event) -> None:
+        self.runner = runner
+        self.run_id = run_id
+        self.stop = stop
+        self.still = threading.Event()
+        self.thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def _beat(self) -> None:
+        while not self.still.wait(lease.BEAT):
+            if lease.beat(self.runner.ledger, self.run_id, self.runner.clock.now()) != "go":
+                self.stop.set()
+
+    def __enter__(self) -> None:
+        self.thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.still.set()
+        self.thread.join()

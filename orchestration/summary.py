@@ -1,0 +1,109 @@
+"""What a person wants to read after a run: what moved, what was built, how long, where to look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from orchestration import plan, show
+from orchestration.jobs import QUERY
+from orchestration.show import Grid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestration.settings import Settings
+
+
+def write(run: Mapping[str, Any], settings: Settings) -> None:
+    """Write a run's summary to standard output."""
+    show.text()
+    for content in grids(run):
+        show.grid(content)
+    for line in (*notes(run), *headline(run), *where_next(run, settings)):
+        show.text(line)
+
+
+def grids(run: Mapping[str, Any]) -> list[Grid]:
+    """Return the tables of a run's summary."""
+    return [_tables(run), _outputs(run), _steps(run)]
+
+
+def _tables(run: Mapping[str, Any]) -> Grid:
+    names = ("source", "table", "read", "loaded", "collapsed", "rejected")
+    return Grid(
+        title="Rows", header=names, rows=[[row[name] for name in names] for row in run["tables"]]
+    )
+
+
+def _outputs(run: Mapping[str, Any]) -> Grid:
+    names = ("output", "successful", "failed", "skipped")
+    rows = [[*[row[name] for name in names], len(row["files"] or ())] for row in run["deliveries"]]
+    header = ("output", "items sent", "refused", "already there", "files written")
+    return Grid(title="Deliveries", header=header, rows=rows)
+
+
+def _steps(run: Mapping[str, Any]) -> Grid:
+    rows = [[row["name"], row["status"], row["seconds"]] for row in run["steps"]]
+    return Grid(title="Steps", header=("step", "status", "seconds"), rows=rows)
+
+
+def built(run: Mapping[str, Any]) -> str:
+    """Say how many models were built and tests passed, or ''."""
+    detail = next((row["detail"] for row in run["steps"] if "built" in (row["detail"] or {})), None)
+    if not detail:
+        return ""
+    words = f"{detail['built']} models built, {detail['tests_passed']} tests passed"
+    for key, word in (("tests_failed", "failed"), ("tests_warned", "with warnings")):
+        words += f", {detail[key]} {word}" if detail[key] else ""
+    return words
+
+
+def notes(run: Mapping[str, Any]) -> list[str]:
+    """Return what the steps want to be known."""
+    found = [
+        f"{row['name']}: {note}"
+        for row in run["steps"]
+        for note in (row["detail"] or {}).get("notices", ())
+    ]
+    return [*found, ""] if found else []
+
+
+def headline(run: Mapping[str, Any]) -> list[str]:
+    """Return how the run ended, and why."""
+    took = (run["completed_at"] - run["started_at"]).total_seconds() if run["completed_at"] else 0
+    sums = f"{run['records_processed']:,} rows read, {run['records_rejected']:,} rejected"
+    parts = [part for part in (built(run), sums) if part]
+    lines = [f"Run {run['id']} ({run['job']}) {run['status']} in {took:.1f} s: {'; '.join(parts)}."]
+    lines += [
+        f"  {row['name']}: {row['error']}"
+        for row in run["steps"]
+        if row["status"] == plan.FAILED and row["error"]
+    ]
+    if run["status"] not in {plan.COMPLETED, plan.RUNNING}:
+        lines.append(
+            "  What has completed is safe, and readers keep the last good marts. "
+            f"`tidemill resume {run['id']}` does only what is missing."
+        )
+    return lines
+
+
+def where_next(run: Mapping[str, Any], settings: Settings) -> list[str]:
+    """Return where to look next, ready to be pasted."""
+    details = [row["detail"] or {} for row in run["steps"] if row["status"] == plan.COMPLETED]
+    lines: list[str] = []
+    for detail in details:
+        if published := detail.get("published"):
+            lines += [f"  marts    {published}", f"           {_query(published)}"]
+        if report := detail.get("report"):
+            lines.append(f"  report   {report}")
+    if settings.target.kind == "postgres":
+        lines.append(f'  marts    psql "{settings.target.place}" -c "{QUERY}"')
+    files = [file for row in run["deliveries"] for file in row["files"] or ()]
+    if files:
+        lines.append(f"  files    {files[-1]}")
+    return ["", "Look next", *lines, "  history  tidemill status"]
+
+
+def _query(path: str) -> str:
+    statement = f"import duckdb; print(duckdb.connect('{path}', read_only=True).sql('{QUERY}'))"
+    return f'python -c "{statement}"'
