@@ -175,12 +175,18 @@ def describe(connection: Connection, name: str, key: Sequence[str]) -> Model:
     """Read a table's columns and types from the warehouse."""
     schema, table = name.split(".")
     found = connection.execute(
-        "select column_name, data_type from information_schema.columns "
+        "select column_name, data_type, numeric_precision, numeric_scale "
+        "from information_schema.columns "
         "where table_schema = ? and table_name = ? order by ordinal_position",
         [schema, table],
     ).fetchall()
-    types = {str(column): str(kind) for column, kind in found if not column.startswith("_")}
+    types = {str(row[0]): _type(*row[1:]) for row in found if not row[0].startswith("_")}
     return Model(kind=connection.kind, name=name, key=tuple(key), types=types)
+
+
+def _type(kind: str, precision: int | None, scale: int | None) -> str:
+    """PostgreSQL tells a numeric's digits beside its type; DuckDB tells them in it."""
+    return f"numeric({precision},{scale})" if kind == "numeric" and precision else kind
 
 
 def quoted(name: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from loaders.connection import writable
 from loaders.delivery_sql import quoted
+from loaders.errors import WarehouseFailed
 from loaders.warehouse import published_path
 
 if TYPE_CHECKING:
@@ -22,15 +24,27 @@ def publish(target: Target) -> Path | None:
 
     Returns:
         The published file; None for a warehouse that readers may open themselves.
+
+    Raises:
+        WarehouseFailed: the file cannot be written; the one before stays in its place.
     """
     if target.kind != "duckdb":
         return None
+    import duckdb
+
     place = published_path(target)
-    place.parent.mkdir(parents=True, exist_ok=True)
     aside = place.with_name(place.name + ".tmp")
-    aside.unlink(missing_ok=True)
+    with writable(place.parent):
+        aside.unlink(missing_ok=True)
     with target.exclusive(), target.connect() as connection:
-        _copy(connection, aside)
+        try:
+            _copy(connection, aside)
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            raise WarehouseFailed(
+                f"Cannot publish to '{place}': {reason}. The file published before is still in "
+                "its place. Make room there, then publish again."
+            ) from error
     aside.replace(place)
     return place
 

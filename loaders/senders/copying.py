@@ -19,6 +19,7 @@ Format = Literal["csv", "jsonl", "parquet"]
 Compression = Literal["none", "gzip", "zstd"]
 
 _WRITTEN = {"csv": "format csv, header true", "jsonl": "format json", "parquet": "format parquet"}
+_TEXTS = ("text", "character varying", "character")
 _SUFFIX = {"none": "", "gzip": ".gz", "zstd": ".zst"}
 
 
@@ -122,7 +123,7 @@ class Copier:
         if conditions:
             query += f" where {' and '.join(conditions)}"
         if layout.order_by:
-            query += f" order by {names(layout.order_by)}"
+            query += f" order by {', '.join(map(self._ordered, layout.order_by))}"
         self._copy(query, columns, layout, path)
 
     def _copy(self, query: str, columns: list[str], layout: Layout, path: Path) -> None:
@@ -137,6 +138,11 @@ class Copier:
             self.engine.register("fetched", cursor.fetch_record_batch())
             self.engine.execute(f"copy (select {self._cast(columns)} from fetched) {to}")
             self.engine.unregister("fetched")
+
+    def _ordered(self, column: str) -> str:
+        """Text in the order of its bytes, as DuckDB has it, and nulls last."""
+        is_text = self.dsn is not None and self.model.types[column] in _TEXTS
+        return f'{quoted(column)} collate "C"' if is_text else quoted(column)
 
     def _selected(self, columns: list[str]) -> str:
         if self.dsn is None:

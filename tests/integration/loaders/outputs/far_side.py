@@ -1,0 +1,158 @@
+"""A far side that takes contacts over real HTTP, and fails in every way when it is told to."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TOKEN = "far-side-token"
+
+
+@dataclass
+class FarSide:
+    """Contacts by id; what was applied to each; and the faults to come."""
+
+    fault: Callable[[int], str | None] = lambda _number: None
+    """Says for the n-th request (from 1) what goes wrong, if anything."""
+    honours_keys: bool = True
+    refuses: Callable[[str, dict[str, Any]], bool] = lambda _key, _data: False
+    hang: float = 0.5
+    retry_after: str = "0.01"
+    contacts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    applied: dict[str, list[Any]] = field(default_factory=dict)
+    """For each id, what was applied to it: its data, or None for a deletion."""
+    answered: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    """Answers by idempotency key, with the digest of the body."""
+    requests: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    started: list[float] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    in_flight: int = 0
+    most_in_flight: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __enter__(self) -> Self:
+        handler = type("Handler", (_Handler,), {"far": self})
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+    def apply(self, key: str, body: bytes) -> bytes:
+        """Apply a batch once, and answer a repeated one as before."""
+        with self.lock:
+            digest = sha256(body).hexdigest()
+            if self.honours_keys and key in self.answered:
+                known, answer = self.answered[key]
+                assert known == digest, "the same idempotency key came with another body"
+                return answer
+            results = [self._item(item) for item in json.loads(body)["items"]]
+            answer = json.dumps({"results": results}).encode()
+            self.answered[key] = (digest, answer)
+            return answer
+
+    def _item(self, item: dict[str, Any]) -> dict[str, Any]:
+        key, data = item["id"], item["data"]
+        if item["method"] == "upsert" and self.refuses(key, data):
+            error = f"{data.get('email')} is blocked"
+            return {"id": key, "success": False, "status": 422, "error": error}
+        if item["method"] == "delete":
+            self.contacts.pop(key, None)
+            self.applied.setdefault(key, []).append(None)
+        else:
+            self.contacts[key] = data
+            self.applied.setdefault(key, []).append(data)
+        return {"id": key, "success": True, "status": 200, "error": None}
+
+    def applied_twice(self) -> list[str]:
+        """Return the ids to which the same thing was applied twice in a row."""
+        return [
+            key
+            for key, log in self.applied.items()
+            if any(one == two for one, two in pairwise(log))
+        ]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    far: FarSide
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        far = self.far
+        with far.lock:
+            far.requests += 1
+            number = far.requests
+            far.started.append(time.monotonic())
+            far.keys.append(self.headers["Idempotency-Key"])
+            far.bodies.append(body)
+            far.in_flight += 1
+            far.most_in_flight = max(far.most_in_flight, far.in_flight)
+        try:
+            self._answer(far.fault(number), body)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
+        finally:
+            with far.lock:
+                far.in_flight -= 1
+
+    def _answer(self, fault: str | None, body: bytes) -> None:
+        self.far.statuses[fault or "200"] += 1
+        if self.headers["Authorization"] != f"Bearer {TOKEN}":
+            self._send(401, b'{"error":"unknown token far-side-token"}')
+        elif fault == "429":
+            self._send(429, b"{}", {"Retry-After": self.far.retry_after})
+        elif fault == "cut":
+            self._cut()
+        elif fault == "garbage":
+            self._send(200, b"<html>")
+        elif fault and fault.isdigit():
+            self._send(int(fault), b'{"error":"told to"}')
+        else:
+            self._applied(fault, body)
+
+    def _applied(self, fault: str | None, body: bytes) -> None:
+        if fault == "slow":
+            time.sleep(self.far.hang / 10)
+        answer = self.far.apply(self.headers["Idempotency-Key"], body)
+        if fault == "applied, then cut":
+            self._cut()
+        elif fault == "applied, then 500":
+            self._send(500, b"{}")
+        else:
+            if fault == "applied, then silence":
+                time.sleep(self.far.hang)
+            self._send(200, answer)
+
+    def _cut(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(2)
+
+    def _send(self, code: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        self.send_response(code)
+        for name, value in {**(headers or {}), "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
