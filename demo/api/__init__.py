@@ -1,0 +1,1 @@
+"""The shop's HTTP side: users to read and a CRM to push to."""

