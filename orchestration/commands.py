@@ -93,8 +93,8 @@ def _work(
     verbose: bool,
 ) -> int:
     stop = _stop_on_signals()
-    workers = Workers(KINDS)
     with opened(target) as (current, ledger):
+        workers = Workers(KINDS, current.logs / "workers.log")
         display = progress.for_stream(silent=as_json)
         log = LogListener(current.logs / "tidemill.jsonl", verbose=verbose)
         runner = Runner(

@@ -99,9 +99,40 @@ def _build(request: Request, current: Settings, kept: Path, emit: Emit) -> Any:
 
 
 def _command(selection: str, kept: Path) -> list[str]:
-    if (kept / "run_results.json").exists():
-        return ["retry", "--state", str(kept)]
-    return ["build", *(["--select", *selection.split()] if selection else [])]
+    results = kept / "run_results.json"
+    again = undone(json.loads(results.read_text()), _parents(_manifest)) if results.exists() else []
+    select = again or selection.split()
+    return ["build", *(["--select", *select] if select else [])]
+
+
+def undone(results: Mapping[str, Any], parents: Mapping[str, list[str]]) -> list[str]:
+    """Return the selection that goes on after a failed build.
+
+    As `dbt retry`, but a failed test brings the models it tests along: whoever corrects such a
+    model wants it built again. What stands on any of them was left out and follows.
+
+    Args:
+        results: the content of the failed build's run_results.json.
+        parents: unique id of a node → those of the nodes it stands on.
+    """
+    broken = [entry["unique_id"] for entry in results["results"] if entry["status"] in BROKEN]
+    wanted = {
+        node
+        for name in broken
+        for node in (parents.get(name, []) if name.partition(".")[0] in TESTS else [name])
+    }
+    return sorted(f"{_selector(node)}+" for node in wanted)
+
+
+def _selector(unique_id: str) -> str:
+    kind, _, rest = unique_id.partition(".")
+    name = rest.partition(".")[2]
+    return f"source:{name}" if kind == "source" else name
+
+
+def _parents(manifest: Any) -> dict[str, list[str]]:
+    nodes = {**manifest.nodes, **manifest.unit_tests} if manifest else {}
+    return {name: list(node.depends_on.nodes) for name, node in nodes.items()}
 
 
 def _common(current: Settings) -> list[str]:
@@ -159,10 +190,13 @@ def _only_results(folder: str, names: list[str]) -> set[str]:
 
 def _compiled_paths(manifest: Any, artifacts: Path) -> dict[str, str]:
     nodes = manifest.nodes.values() if manifest else ()
-    return {
-        node.unique_id: str(artifacts / "compiled" / node.package_name / node.original_file_path)
-        for node in nodes
-    }
+    return {node.unique_id: str(_compiled_path(node, artifacts / "compiled")) for node in nodes}
+
+
+def _compiled_path(node: Any, folder: Path) -> Path:
+    """A test that is told in YAML is compiled to a file of its own, under the YAML's name."""
+    path = folder / node.package_name / node.original_file_path
+    return path / node.path if path.suffix in {".yml", ".yaml"} else path
 
 
 def account(results: Mapping[str, Any], compiled: Mapping[str, str]) -> dict[str, Any]:
@@ -211,13 +245,14 @@ def sentence(detail: Mapping[str, Any]) -> str:
     failures = detail["failures"]
     first = failures[0]
     if first["kind"] in TESTS:
-        rows = f"{first['rows']} rows break it" if first["rows"] else first["message"]
+        rows = f"{first['rows']} row(s) break it" if first["rows"] else first["message"]
         what = f"The test '{first['name']}' failed: {rows}."
     else:
         what = f"The {first['kind']} '{first['name']}' could not be built: {first['message']}."
     more = f" {len(failures) - 1} more failed." if len(failures) > 1 else ""
+    where = f" Its compiled SQL is {first['compiled']}." if first["compiled"] else ""
     return (
-        f"{what}{more} Its compiled SQL is {first['compiled']}. What readers see has not changed; "
+        f"{what}{more}{where} What readers see has not changed; "
         "correct the model or its data, then `tidemill resume` goes on from here."
     )
 

@@ -19,6 +19,7 @@ from orchestration.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from orchestration.steps import Request
 
@@ -41,8 +42,9 @@ class Kind:
 class Workers:
     """The warm processes, one for each set of preloaded modules, started when first needed."""
 
-    def __init__(self, kinds: Mapping[str, Kind], clock: Clock | None = None) -> None:
+    def __init__(self, kinds: Mapping[str, Kind], log: Path, clock: Clock | None = None) -> None:
         self.kinds = kinds
+        self.log = log
         self.clock = clock or Clock()
         self._warm: dict[str, _Warm] = {}
         self._lock = threading.Lock()
@@ -81,19 +83,22 @@ class Workers:
         with self._lock:
             found = self._warm.get(preload)
             if found is None or not found.alive():
-                found = self._warm[preload] = _Warm(preload)
+                found = self._warm[preload] = _Warm(preload, self.log)
             return found
 
 
 class _Warm:
     """One warm process and the socket over which it is asked for children."""
 
-    def __init__(self, preload: str) -> None:
+    def __init__(self, preload: str, log: Path) -> None:
         self.control, theirs = socket.socketpair()
         command = [sys.executable, "-m", "orchestration.worker", str(theirs.fileno()), preload]
-        with theirs:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with theirs, log.open("a") as out:
             self.process = subprocess.Popen(
                 command,
+                stdout=out,
+                stderr=out,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
@@ -110,8 +115,11 @@ class _Warm:
 
     def close(self) -> None:
         self.control.close()
-        self.process.terminate()
-        self.process.wait()
+        try:
+            self.process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 class _Call:
