@@ -14,7 +14,7 @@ LoaderError
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class LoaderError(Exception):
@@ -55,6 +55,8 @@ class DeliveryFailed(LoaderError):
     """A destination does not take what it is sent."""
 
     retryable = True
+    result: Any = None
+    """The loaders.deliver.DeliveryResult of what was done until then, if anything was."""
 
 
 class DeliveryRefused(DeliveryFailed):

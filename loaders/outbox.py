@@ -10,10 +10,11 @@ Three tables for each output, in schema `deliveries`:
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -22,7 +23,7 @@ from loaders.errors import LoaderError
 from loaders.senders.facts import Batch, Item
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from loaders.connection import Connection
     from loaders.senders.facts import Answer
@@ -46,6 +47,20 @@ class Counts:
         return self.upserts + self.deletes
 
 
+@dataclass(frozen=True)
+class Refused:
+    """An item that the far side refused."""
+
+    key: str
+    code: int | None
+    answer: str | None
+    """What the far side said."""
+    refused_at: datetime
+    """UTC."""
+    run_id: str
+    is_delete: bool
+
+
 class Outbox:
     """One output's plan, answers and delivery record."""
 
@@ -53,6 +68,7 @@ class Outbox:
         self.connection = connection
         self.output = output
         self.run_id = run_id
+        self._in_transaction = False
         self.tables = {
             "record": sql.relation(f"{SCHEMA}.{output}"),
             "outbox": sql.relation(f"{SCHEMA}.{output}__outbox"),
@@ -69,25 +85,34 @@ class Outbox:
                 "_key text, _method text, _hash text)"
             )
 
-    def plan(self, model: sql.Model, batch_size: int) -> Counts:
+    def plan(
+        self, model: sql.Model, batch_size: int, approve: Callable[[Counts], object]
+    ) -> Counts:
         """Store the difference between desired and delivered as the batches to be sent.
+
+        Args:
+            model: the desired state.
+            batch_size: how many items go out together.
+            approve: what it raises takes the plan back, before any of it could be sent.
 
         Raises:
             LoaderError: the model has a key twice, or none.
         """
-        with self._transaction():
+        with self.transaction():
             self._tidy(model)
             self._run("drop table {outbox}")
             self._run(
                 sql.OUTBOX,
                 batch_size=batch_size,
-                plan=uuid4().hex,
+                plan=f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{uuid4().hex[:8]}",
                 difference=model.difference(self.tables["record"]),
             )
             self._check_keys(model)
             if self.connection.kind == "postgres":
                 self._run("create index on {outbox} (_batch)")
-        return self.counts()
+            counts = self.counts()
+            approve(counts)
+        return counts
 
     def counts(self) -> Counts:
         """Count what is in the outbox."""
@@ -107,9 +132,23 @@ class Outbox:
         first, last = self._run("select min(_batch), max(_batch) from {outbox}").fetchall()[0]
         if first is None:
             return
+        model = self.model(key)
         step = max(1, ITEMS_AT_ONCE * (last - first + 1) // max(1, self.counts().items))
         for start in range(first, last + 1, step):
-            yield from self._window(self.model(key), start, start + step)
+            yield from self._window(model, start, start + step)
+
+    def first_items(self, key: tuple[str, ...], limit: int) -> list[Item]:
+        """Return the first few items."""
+        batches = self.batches(key)
+        return list(islice((item for batch in batches for item in batch.items), max(0, limit)))
+
+    def assume_delivered(self) -> None:
+        """Settle all that is in the outbox as if it had been taken; for a rehearsal."""
+        self._run(
+            "insert into {answers} (_batch, outcome) select distinct _batch, 'delivered' "
+            "from {outbox}"
+        )
+        self.settle()
 
     def record(self, answers: list[Answer]) -> None:
         """Store answers, all or none of them."""
@@ -129,7 +168,7 @@ class Outbox:
         """Carry the answers over into the delivery record and take what they are for away."""
         if not self._count("select count(*) from {answers}"):
             return
-        with self._transaction():
+        with self.transaction():
             for statement in (sql.SETTLED, sql.NEXT, sql.REPLACE):
                 self._run(statement)
             self._run("insert into {record} select * from settled_record")
@@ -138,9 +177,13 @@ class Outbox:
             self._run("drop table settled")
             self._run("drop table settled_record")
 
-    def clear(self) -> None:
-        """Drop a plan of which nothing was sent."""
-        self._run("delete from {outbox}")
+    def refused(self) -> list[Refused]:
+        """Return what the far side refused and has not been offered in another form since."""
+        found = self._run(
+            "select item_key, code, answer, refused_at, run_id, refused_hash = 'delete' "
+            "from {record} where refused_hash is not null order by refused_at, item_key"
+        ).fetchall()
+        return [Refused(*row) for row in found]
 
     def forgive(self) -> int:
         """Forget what was refused, so that it is sent again; return how many items that are."""
@@ -183,21 +226,27 @@ class Outbox:
     def _count(self, statement: str) -> int:
         return int(self._run(statement).fetchall()[0][0])
 
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self.connection)
+    @contextmanager
+    def transaction(self, *, keep: bool = True) -> Iterator[None]:
+        """Do all of what is in it or nothing; one inside another is part of that.
 
-
-class _Transaction:
-    """All statements in it or none."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("begin")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._connection.execute("rollback" if kind else "commit")
+        Args:
+            keep: without it, all is taken back at the end: a rehearsal.
+        """
+        if self._in_transaction:
+            yield
+            return
+        self.connection.execute("begin")
+        self._in_transaction = True
+        try:
+            yield
+        except BaseException:
+            self.connection.execute("rollback")
+            raise
+        else:
+            self.connection.execute("commit" if keep else "rollback")
+        finally:
+            self._in_transaction = False
 
 
 def _batch(output: str, number: int, rows: list[tuple[Any, ...]]) -> Batch:

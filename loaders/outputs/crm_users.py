@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from loaders.senders.api import ApiSender
@@ -32,7 +33,7 @@ def crm_users() -> KeyedOutput:
 def encode(url: str, batch: Batch) -> Request:
     """Return the request for a batch: `{"items": [{"id", "method", "data"}]}`."""
     items = [
-        f'{{"id":"{item.key}","method":"{item.method}","data":{item.data}}}'.encode()
+        f'{{"id":{json.dumps(item.key)},"method":"{item.method}","data":{item.data}}}'.encode()
         for item in batch.items
     ]
     commas = [b'{"items":[', *([b","] * (len(items) - 1))]

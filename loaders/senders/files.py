@@ -61,27 +61,37 @@ class Export:
     model: Model
     connection: Connection
     target: Target
-    run_id: str
     on_progress: Callable[[int, int], object]
 
-    def run(self) -> FilesWritten:
+    def run(self, run_id: str) -> FilesWritten:
         """Write the files that are missing or whose rows changed; remove those without rows now.
 
         The manifest is written last: until then it tells of the state before.
         """
         there = place(self.output.url)
-        before = {file.path: file for file in _manifest(there, self.output.name)}
-        wanted = self._wanted()
-        kept = {name: before[name] for name in wanted if _holds(there, before, name, wanted[name])}
-        todo = {name: part for name, part in wanted.items() if name not in kept}
+        before, wanted, todo = self._compared(there)
+        kept = [before[name] for name in wanted if name not in todo]
         removed = tuple(name for name in before if name not in wanted)
         with TemporaryDirectory() as scratch:
             written = self._write(there, todo, Path(scratch))
             if written or removed:
-                self._write_manifest(there, [*kept.values(), *written], Path(scratch))
+                self._write_manifest(there, [*kept, *written], run_id, Path(scratch))
         for name in removed:
             there.remove(name)
-        return FilesWritten(written=written, kept=tuple(kept.values()), removed=removed)
+        return FilesWritten(written=written, kept=tuple(kept), removed=removed)
+
+    def outdated(self) -> dict[str, Part]:
+        """Return the files that are missing or whose rows changed."""
+        return self._compared(place(self.output.url))[2]
+
+    def _compared(
+        self, there: Place
+    ) -> tuple[dict[str, Written], dict[str, Part], dict[str, Part]]:
+        """Return what the manifest has, what it should have, and what is to be written for that."""
+        before = {file.path: file for file in _manifest(there, self.output.name)}
+        wanted = self._wanted()
+        held = {name for name in wanted if _holds(there, before, name, wanted[name])}
+        return before, wanted, {name: wanted[name] for name in wanted if name not in held}
 
     def _wanted(self) -> dict[str, Part]:
         layout = self.output.layout
@@ -102,11 +112,13 @@ class Export:
                 self.on_progress(done, total)
         return tuple(written)
 
-    def _write_manifest(self, there: Place, files: list[Written], scratch: Path) -> None:
+    def _write_manifest(
+        self, there: Place, files: list[Written], run_id: str, scratch: Path
+    ) -> None:
         name = f"{self.output.name}.manifest.json"
         manifest: dict[str, Any] = {
             "model": self.output.model,
-            "run_id": self.run_id,
+            "run_id": run_id,
             "format": self.output.layout.format,
             "compression": self.output.layout.compression,
             "rows": sum(file.rows for file in files),

@@ -1,0 +1,186 @@
+"""One output's way from the difference to the record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from loaders.delivery_sql import Model, describe, relation
+from loaders.errors import DeletionsHeld, DeliveryFailed, LoaderError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from loaders.connection import Connection
+    from loaders.outbox import Counts, Outbox
+    from loaders.senders.facts import Answer, Item, KeyedOutput
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeliveryResult:
+    """What one delivery did."""
+
+    output: str
+    model: str
+    destination: str
+    successful: int
+    """Items (or rows of files) that the far side took."""
+    failed: int
+    """Items that it refused, or did not answer for."""
+    skipped: int
+    """Desired items (or rows) that needed no sending."""
+    files: tuple[str, ...] = ()
+    """Files that were written."""
+    seconds: float = 0.0
+    deletes: int = 0
+    """How many of the items were deletions."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What a delivery would do."""
+
+    output: str
+    destination: str
+    upserts: int
+    """Items (or rows of files) that would go out."""
+    deletes: int = 0
+    left: int = 0
+    """Items that an earlier delivery left without an answer; they go first."""
+    items: tuple[Item, ...] = ()
+    """The first of what would go out."""
+    files: tuple[str, ...] = ()
+    """The first of the files that would be written."""
+
+
+class Delivery:
+    """One output's way from difference to record."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        output: KeyedOutput,
+        outbox: Outbox,
+        on_progress: Callable[[int, int], object],
+    ) -> None:
+        self.name = name
+        self.output = output
+        self.outbox = outbox
+        self.on_progress = on_progress
+        self.successful = self.failed = self.skipped = self.deletes = self.total = 0
+
+    def run(self, *, allow_deletes: bool = False, replay: bool = False) -> DeliveryResult:
+        """Send what an earlier delivery left, then what is new.
+
+        Raises:
+            DeliveryFailed: some items have no answer; its `result` says what was done.
+        """
+        self.outbox.prepare()
+        self.outbox.settle()
+        if replay:
+            self.outbox.forgive()
+        try:
+            self._send(self.outbox.counts())
+            counts = self._plan(partial(self._check_deletes, allow_deletes=allow_deletes))
+            self.skipped = self._count_desired() - counts.upserts
+            self._send(counts)
+        except DeliveryFailed as error:
+            self.failed = self.total - self.successful
+            error.result = self._result()
+            raise
+        return self._result()
+
+    def preview(self, limit: int) -> Preview:
+        """Rehearse it: plan as if all that is left had been taken, and take everything back."""
+        with self.outbox.transaction(keep=False):
+            self.outbox.prepare()
+            self.outbox.settle()
+            left = self.outbox.counts()
+            first = self.outbox.first_items(self.output.key, limit)
+            self.outbox.assume_delivered()
+            counts = self._plan(_approve)
+            first += self.outbox.first_items(self.output.key, limit - len(first))
+        return Preview(
+            output=self.name,
+            destination=self.output.sender.destination,
+            upserts=counts.upserts,
+            deletes=counts.deletes,
+            left=left.items,
+            items=tuple(first),
+        )
+
+    def _plan(self, approve: Callable[[Counts], object]) -> Counts:
+        model = model_of(self.outbox.connection, self.name, self.output.model, self.output.key)
+        return self.outbox.plan(model, self.output.sender.batch_size, approve)
+
+    def _result(self) -> DeliveryResult:
+        return DeliveryResult(
+            output=self.name,
+            model=self.output.model,
+            destination=self.output.sender.destination,
+            successful=self.successful,
+            failed=self.failed,
+            skipped=self.skipped,
+            deletes=self.deletes,
+        )
+
+    def _send(self, counts: Counts) -> None:
+        self.total += counts.items
+        self.deletes += counts.deletes
+        self.on_progress(self.successful + self.failed, self.total)
+        if not counts.items:
+            return
+        try:
+            for answers in self.output.sender.send(self.outbox):
+                self.outbox.record(answers)
+                self._count(answers)
+        finally:
+            self.outbox.settle()
+
+    def _count(self, answers: list[Answer]) -> None:
+        for answer in answers:
+            self.successful += answer.count_delivered
+            self.failed += len(answer.exceptions)
+        self.on_progress(self.successful + self.failed, self.total)
+
+    def _check_deletes(self, counts: Counts, *, allow_deletes: bool) -> None:
+        delivered = self.outbox.count_delivered()
+        most = self.output.max_delete_share
+        if allow_deletes or counts.deletes <= most * delivered:
+            return
+        raise DeletionsHeld(
+            f"Delivery '{self.name}' would delete {counts.deletes} of {delivered} items at "
+            f"{self.output.sender.destination}, more than the {most:.0%} it may. Nothing new was "
+            f"sent. Check '{self.output.model}'; if that is right, deliver with --allow-deletes."
+        )
+
+    def _count_desired(self) -> int:
+        return int(
+            self.outbox.connection.scalar(f"select count(*) from {relation(self.output.model)}")
+        )
+
+
+def model_of(connection: Connection, output: str, name: str, key: tuple[str, ...]) -> Model:
+    """Describe an output's model.
+
+    Raises:
+        LoaderError: the warehouse has no such table, or it lacks a key column.
+    """
+    model = describe(connection, name, key)
+    if not model.types:
+        raise LoaderError(
+            f"Cannot deliver '{output}': the warehouse has no model '{name}'. Build it first: "
+            "tidemill transform."
+        )
+    if missing := [column for column in key if column not in model.types]:
+        raise LoaderError(
+            f"Cannot deliver '{output}': its model '{name}' has no column "
+            f"'{', '.join(missing)}'. Its columns: {', '.join(model.types)}."
+        )
+    return model
+
+
+def _approve(_counts: Counts) -> None:
+    pass
