@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from loaders.senders.api import ApiSender
-from loaders.senders.exchange import Endpoint, Request
+from loaders.senders.endpoint import Endpoint, Request
 from loaders.senders.facts import Batch, ItemAnswer, KeyedOutput
 from loaders.senders.settings import setting
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from loaders.errors import DeliveryFailed
 from loaders.senders.breaker import Breaker
-from loaders.senders.exchange import Endpoint, Exchange, Patience, Stopped, Unanswered
+from loaders.senders.endpoint import Endpoint, Patience
+from loaders.senders.exchange import Exchange, Stopped, Unanswered
 from loaders.senders.pace import Pace
 
 if TYPE_CHECKING:

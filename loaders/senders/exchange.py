@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from loaders.errors import DeliveryFailed, DeliveryRefused
+from loaders.senders.endpoint import retry_after
 from loaders.senders.facts import Answer, Batch, ItemAnswer
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable
 
     import httpx
 
     from loaders.senders.breaker import Breaker
+    from loaders.senders.endpoint import Endpoint, Patience
     from loaders.senders.pace import Pace
 
 SLOW_DOWN = 429
@@ -34,59 +34,6 @@ class Unanswered(DeliveryFailed):
 
 class Stopped(DeliveryFailed):
     """The delivery ends because of another batch."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What goes out for a batch."""
-
-    method: str
-    url: str
-    body: tuple[bytes, ...]
-    """The body in pieces; they are sent one after the other and never joined."""
-    content_type: str = "application/json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Endpoint:
-    """How one API wants to be asked, and how its answers are read."""
-
-    url: str
-    encode: Callable[[Batch], Request]
-    decode: Callable[[Batch, httpx.Response], tuple[ItemAnswer, ...]]
-    """What a 2xx answer says about the items that were not simply taken."""
-    per_item: bool = False
-    """Whether each item has its own address, so that a 4xx speaks of the item."""
-
-    @property
-    def shown(self) -> str:
-        """The address without user, password and query."""
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Patience:
-    """How long to go on asking."""
-
-    attempts: int = 8
-    """Failures (5xx, no answer) of one batch."""
-    slow_downs: int = 60
-    """Times that one batch is told to slow down."""
-    rounds: int = 4
-    """Times that single items of an answered batch are sent again."""
-    first_pause: float = 0.5
-    longest_pause: float = 30.0
-    longest_retry_after: float = 300.0
-    retry: frozenset[int] = frozenset({408, 425, 429, 500, 502, 503, 504})
-
-    def pause(self, attempt: int, jitter: float) -> float:
-        """Return the seconds to wait after the n-th failure; `jitter` is between 0 and 1.
-
-        "Equal jitter" of https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-        """
-        full = min(self.longest_pause, self.first_pause * 2.0 ** (attempt - 1))
-        return full / 2 + full / 2 * jitter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,9 +61,9 @@ class Exchange:
         return Answer(number=batch.number, count_items=len(batch.items), exceptions=exceptions)
 
     def _settle(self, batch: Batch, round_: int) -> tuple[ItemAnswer, ...]:
-        response = self._ask(batch)
+        response, answers = self._ask(batch)
         if response.is_success:
-            return self._again(batch, self.endpoint.decode(batch, response), round_)
+            return self._again(batch, answers, round_)
         if len(batch.items) > 1 and response.status_code in DIVISIBLE:
             middle = len(batch.items) // 2
             halves = (batch.items[:middle], batch.items[middle:])
@@ -152,20 +99,23 @@ class Exchange:
         text = self._text(response)
         return (ItemAnswer(key=item.key, outcome="refused", code=code, text=text),)
 
-    def _ask(self, batch: Batch) -> httpx.Response:
-        """Return the first answer that is neither 'slow down' nor a failure."""
+    def _ask(self, batch: Batch) -> tuple[httpx.Response, tuple[ItemAnswer, ...]]:
+        """Return the first answer that is neither 'slow down' nor a failure, and what it says."""
         failures = slow_downs = 0
         reason = ""
         while failures < self.patience.attempts and slow_downs < self.patience.slow_downs:
             response, reason = self._try(batch)
-            if response is not None and response.status_code not in self.patience.retry:
-                self.breaker.succeeded()
-                return response
             if response is not None and response.status_code == SLOW_DOWN:
                 self.breaker.succeeded()
                 slow_downs += 1
-                self._hold(response, min(slow_downs, failures + 3))
+                self._hold(response, slow_downs)
                 continue
+            if response is not None and response.status_code not in self.patience.retry:
+                answers = self._read(batch, response)
+                if answers is not None:
+                    self.breaker.succeeded()
+                    return response, answers
+                reason = "its answer cannot be read"
             self.breaker.failed(reason)
             failures += 1
             self._wait(response, failures)
@@ -174,25 +124,39 @@ class Exchange:
             f"{failures + slow_downs} times. It is kept; deliver again."
         )
 
+    def _read(self, batch: Batch, response: httpx.Response) -> tuple[ItemAnswer, ...] | None:
+        """Return what a 2xx says; None when it says nothing that can be read."""
+        if not response.is_success:
+            return ()
+        try:
+            return self.endpoint.decode(batch, response)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            return None
+
     def _try(self, batch: Batch) -> tuple[httpx.Response | None, str]:
+        """Send a batch once; return the answer, or why there is none."""
         import httpx
 
         self._pause(0)
         self.breaker.admit()
         self.pace.take()
+        try:
+            response = self.client.send(self._request(batch))
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            return None, f"{type(error).__name__} {error}".strip()
+        return response, f"it answers {response.status_code}"
+
+    def _request(self, batch: Batch) -> httpx.Request:
         request = self.endpoint.encode(batch)
         headers = {
             "Content-Type": request.content_type,
             "Content-Length": str(sum(map(len, request.body))),
             "Idempotency-Key": batch.idempotency_key,
         }
-        try:
-            response = self.client.request(
-                request.method, request.url, content=_pieces(request.body), headers=headers
-            )
-        except (httpx.TransportError, httpx.DecodingError) as error:
-            return None, f"{type(error).__name__} {error}".strip()
-        return response, f"it answers {response.status_code}"
+        pieces = (piece for piece in request.body)
+        return self.client.build_request(
+            request.method, request.url, content=pieces, headers=headers
+        )
 
     def _hold(self, response: httpx.Response, attempt: int) -> None:
         """Hold all requests back, as long as the far side asks for."""
@@ -229,20 +193,3 @@ class Exchange:
     def _redacted(self, text: str) -> str:
         plain = text.replace(self.secret, "***") if self.secret else text
         return " ".join(plain.split())[:SHOWN]
-
-
-def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return the seconds a Retry-After header asks for (RFC 9110 §10.2.3), or None."""
-    value = headers.get("Retry-After", "").strip()
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
-    except (ValueError, TypeError):
-        return None
-
-
-def _pieces(body: tuple[bytes, ...]) -> Iterator[bytes]:
-    yield from body
