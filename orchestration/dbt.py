@@ -85,17 +85,14 @@ def build(request: Request, emit: Emit) -> dict[str, Any]:
 
 
 def _build(request: Request, current: Settings, kept: Path, emit: Emit) -> Any:
-    from loaders.warehouse import target
-
     command = _command(request.argument, kept)
     results = current.dbt_target_path / "run_results.json"
-    with target(request.target).exclusive():
-        results.unlink(missing_ok=True)
-        try:
-            return _invoke(current, command, manifest=_manifest, emit=emit)
-        finally:
-            if current.target.kind == "duckdb":
-                _release()
+    results.unlink(missing_ok=True)
+    try:
+        return _invoke(current, command, manifest=_manifest, emit=emit)
+    finally:
+        if current.target.kind == "duckdb":
+            _release()
 
 
 def _command(selection: str, kept: Path) -> list[str]:
@@ -195,7 +192,7 @@ def _compiled_paths(manifest: Any, artifacts: Path) -> dict[str, str]:
 
 def _compiled_path(node: Any, folder: Path) -> Path:
     """A test that is told in YAML is compiled to a file of its own, under the YAML's name."""
-    path = folder / node.package_name / node.original_file_path
+    path: Path = folder / node.package_name / node.original_file_path
     return path / node.path if path.suffix in {".yml", ".yaml"} else path
 
 

@@ -16,7 +16,11 @@ LOADS: Final = (
     Step(kind="load", argument="payment_queue", timeout=900),
 )
 
-DELIVERIES: Final = ("publish", "deliver crm_users", "deliver sales_files")
+OUTPUTS: Final = (
+    Step(kind="publish", needs=("transform",), timeout=900),
+    Step(kind="deliver", argument="crm_users", needs=("transform",), timeout=1800),
+    Step(kind="deliver", argument="sales_files", needs=("transform",), timeout=900),
+)
 
 QUERY: Final = "select * from marts.agg_daily_sales order by ordered_on desc limit 7"
 """What a newcomer is invited to ask of the marts."""
@@ -45,10 +49,8 @@ JOBS: Final = {
         steps=(
             *LOADS,
             Step(kind="transform", needs=tuple(step.name for step in LOADS)),
-            Step(kind="publish", needs=("transform",), timeout=900),
-            Step(kind="deliver", argument="crm_users", needs=("transform",), timeout=1800),
-            Step(kind="deliver", argument="sales_files", needs=("transform",), timeout=900),
-            Step(kind="report", after=DELIVERIES, timeout=300),
+            *OUTPUTS,
+            Step(kind="report", after=tuple(s.name for s in (*LOADS, *OUTPUTS)), timeout=300),
         ),
     ),
 }

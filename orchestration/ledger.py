@@ -16,6 +16,7 @@ from orchestration import plan, process
 from orchestration.errors import NameUnknown
 from orchestration.ledger_schema import (
     DELIVERIES,
+    LOADS,
     RUNS,
     STEPS,
     TABLES,
@@ -133,8 +134,11 @@ class Ledger:
     def complete_step(self, run_id: str, name: str, outcome: Outcome, **values: Any) -> None:
         """Record a step's end and all it counted, in one transaction."""
         with self.transaction() as connection:
-            for table in outcome.tables:
+            for table in outcome.totals():
                 self.upsert(connection, TABLES, {"run_id": run_id, **vars(table)})
+            for source, load_id in outcome.loads:
+                kept = {"source": source, "load_id": load_id, "run_id": run_id}
+                self.upsert(connection, LOADS, kept)
             for delivery in outcome.deliveries:
                 row = {"run_id": run_id, **vars(delivery), "files": list(delivery.files)}
                 self.upsert(connection, DELIVERIES, row)
@@ -143,6 +147,17 @@ class Ledger:
                 .where(STEPS.c.run_id == run_id, STEPS.c.name == name)
                 .values(status=plan.COMPLETED, error=None, detail=dict(outcome.detail), **values)
             )
+
+    def recorded_loads(self, source: str, limit: int = 100) -> tuple[str, ...]:
+        """Return the newest load packages of a source whose counts are recorded."""
+        query = (
+            sa.select(LOADS.c.load_id)
+            .where(LOADS.c.source == source)
+            .order_by(LOADS.c.load_id.desc())
+            .limit(limit)
+        )
+        with self.transaction() as connection:
+            return tuple(connection.execute(query).scalars())
 
     def statuses(self, run_id: str) -> dict[str, str]:
         """Return the status of each step of a run."""

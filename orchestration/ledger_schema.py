@@ -90,6 +90,15 @@ TABLES: Final = sa.Table(
     sa.Column("rejected", sa.BigInteger, nullable=False),
 )
 
+LOADS: Final = sa.Table(
+    "loads",
+    METADATA,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("load_id", sa.Text, primary_key=True),
+    sa.Column("run_id", sa.Text, nullable=False),
+)
+"""The load packages whose counts stand in `tables`."""
+
 DELIVERIES: Final = sa.Table(
     "deliveries",
     METADATA,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Row = TypeVar("Row")
+
+
+COUNTS: Final = ("read", "loaded", "collapsed", "rejected")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +46,22 @@ class Outcome:
     """All that a step hands back."""
 
     tables: tuple[Table, ...] = ()
+    loads: tuple[tuple[str, str], ...] = ()
+    """Source and id of each load package that `tables` counts."""
     deliveries: tuple[Delivery, ...] = ()
     detail: Mapping[str, Any] = field(default_factory=dict)
     """Facts of this kind of step, fit for JSON: models built, files published."""
+
+    def totals(self) -> list[Table]:
+        """Return one account for each table: a step may have committed several loads of it."""
+        found: dict[tuple[str, str], Counter[str]] = {}
+        for table in self.tables:
+            counts = {name: getattr(table, name) for name in COUNTS}
+            found.setdefault((table.source, table.table), Counter()).update(counts)
+        return [
+            Table(source=source, table=table, **{name: counts[name] for name in COUNTS})
+            for (source, table), counts in found.items()
+        ]
 
     def to_message(self) -> dict[str, Any]:
         """Return plain dicts, fit to cross a process boundary."""
@@ -55,6 +72,7 @@ class Outcome:
         """Rebuild what to_message() gave."""
         return cls(
             tables=tuple(Table(**entry) for entry in message["tables"]),
+            loads=tuple((source, load_id) for source, load_id in message["loads"]),
             deliveries=tuple(Delivery(**entry) for entry in message["deliveries"]),
             detail=message["detail"],
         )

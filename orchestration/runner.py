@@ -111,6 +111,7 @@ class _Run:
     def __post_init__(self) -> None:
         self.lock = threading.Lock()
         self.errors: dict[str, str] = {}
+        self.waited: dict[str, float] = {}
 
     def steps(self) -> tuple[str, str | None]:
         """Do all steps that can be done; return the run's status and error."""
@@ -157,8 +158,8 @@ class _Run:
         try:
             outcome = self._attempts(step)
         except Exception as error:  # noqa: BLE001  recorded, shown, and judged by the run
-            return self._failed(step, error, self.runner.clock.monotonic() - begun)
-        seconds = self.runner.clock.monotonic() - begun
+            return self._failed(step, error, self._seconds(step, begun))
+        seconds = self._seconds(step, begun)
         self.runner.ledger.complete_step(
             self.run_id,
             step.name,
@@ -168,6 +169,9 @@ class _Run:
         )
         self.tell("step_ended", step.name, status=plan.COMPLETED, seconds=seconds, outcome=outcome)
         return plan.COMPLETED
+
+    def _seconds(self, step: plan.Step, begun: float) -> float:
+        return self.runner.clock.monotonic() - begun - self.waited.get(step.name, 0.0)
 
     def _attempts(self, step: plan.Step) -> Outcome:
         retry = step.retry or self.job.retry
@@ -193,13 +197,26 @@ class _Run:
             artifacts=self.runner.settings.artifacts(self.run_id),
             attempt=attempt,
             batch_size=self.job.batch_size,
+            timeout=step.timeout,
+            recorded=self._recorded(step),
         )
         return self.runner.executor.execute(
             request,
             timeout=step.timeout,
             stop=self.stop,
-            emit=lambda fields: self.tell("step_progress", step.name, **fields),
+            emit=lambda fields: self._progress(step, fields),
         )
+
+    def _recorded(self, step: plan.Step) -> tuple[str, ...]:
+        if step.kind != "load":
+            return ()
+        return self.runner.ledger.recorded_loads(step.argument)
+
+    def _progress(self, step: plan.Step, fields: dict[str, Any]) -> None:
+        """Pass on what a step tells; the time it stood in line is not its own."""
+        self.waited[step.name] = self.waited.get(step.name, 0.0) + fields.get("waited", 0.0)
+        if "waited" not in fields:
+            self.tell("step_progress", step.name, **fields)
 
     def _pause(
         self, step: plan.Step, attempt: int, retry: plan.Retry, error: OrchestrationError

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,8 +11,10 @@ from orchestration.outcome import Delivery, Outcome, Table, carry
 from orchestration.workers import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from loaders.warehouse import Target
 
     Emit = Callable[[dict[str, Any]], None]
 
@@ -31,6 +35,10 @@ class Request:
     """Where the run keeps its files."""
     attempt: int = 1
     batch_size: int | None = None
+    timeout: float = 3600.0
+    """Seconds that the step has, waiting for another writer included."""
+    recorded: tuple[str, ...] = ()
+    """The load packages of this source whose counts stand in the ledger."""
 
     @property
     def log(self) -> Path:
@@ -38,18 +46,32 @@ class Request:
         return self.artifacts / f"{self.step.replace(' ', '-')}.log"
 
 
+@contextmanager
+def writing(request: Request, emit: Emit) -> Iterator[Target]:
+    """Give the warehouse, waiting in line for it as long as the step may take."""
+    from loaders.warehouse import target
+
+    warehouse = target(request.target)
+    begun = time.perf_counter()
+    with warehouse.exclusive(timeout=request.timeout):
+        emit({"waited": time.perf_counter() - begun})
+        yield warehouse
+
+
 def load(request: Request, emit: Emit) -> Outcome:
     """Load one source."""
     from loaders.load import load as load_source
-    from loaders.warehouse import target
 
-    result = load_source(
-        request.argument,
-        target=target(request.target),
-        on_progress=lambda table, rows: emit({"table": table, "rows": rows}),
-    )
+    with writing(request, emit) as warehouse:
+        result = load_source(
+            request.argument,
+            target=warehouse,
+            on_progress=lambda table, rows: emit({"table": table, "rows": rows}),
+            is_recorded=request.recorded.__contains__,
+        )
     return Outcome(
         tables=tuple(carry(Table, table) for table in result.tables),
+        loads=tuple((result.source, load_id) for load_id in result.load_ids),
         detail={"load_ids": list(result.load_ids), "notices": list(result.notices)},
     )
 
@@ -58,29 +80,30 @@ def transform(request: Request, emit: Emit) -> Outcome:
     """Build and test the models: all of them, or the selection in the argument."""
     from orchestration import dbt
 
-    return Outcome(detail=dbt.build(request, emit))
+    with writing(request, emit):
+        return Outcome(detail=dbt.build(request, emit))
 
 
-def publish(request: Request, _emit: Emit) -> Outcome:
+def publish(request: Request, emit: Emit) -> Outcome:
     """Let readers see the marts that have passed their tests."""
-    from loaders.warehouse import publish as publish_marts
-    from loaders.warehouse import target
+    from loaders.publish import publish as publish_marts
 
-    path = publish_marts(target(request.target))
+    with writing(request, emit) as warehouse:
+        path = publish_marts(warehouse)
     return Outcome(detail={"published": str(path) if path else None})
 
 
 def deliver(request: Request, emit: Emit) -> Outcome:
     """Send one output what it does not have yet."""
     from loaders.deliver import deliver as deliver_output
-    from loaders.warehouse import target
 
-    result = deliver_output(
-        request.argument,
-        target=target(request.target),
-        run_id=request.run_id,
-        on_progress=lambda done, total: emit({"done": done, "total": total}),
-    )
+    with writing(request, emit) as warehouse:
+        result = deliver_output(
+            request.argument,
+            target=warehouse,
+            run_id=request.run_id,
+            on_progress=lambda done, total: emit({"done": done, "total": total}),
+        )
     return Outcome(deliveries=(carry(Delivery, result),))
 
 

@@ -82,7 +82,10 @@ class Workers:
     def _process(self, preload: str) -> _Warm:
         with self._lock:
             found = self._warm.get(preload)
-            if found is None or not found.alive():
+            if found is not None and not found.alive():
+                found.close()
+                found = None
+            if found is None:
                 found = self._warm[preload] = _Warm(preload, self.log)
             return found
 

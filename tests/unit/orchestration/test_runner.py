@@ -26,7 +26,12 @@ JOB = Job(
 )
 USERS = Table(source="a", table="users", read=10, loaded=7, collapsed=1, rejected=2)
 SENT = Delivery(
-    output="crm", model="out_crm__users", destination="http://crm", successful=5, failed=1, skipped=0
+    output="crm",
+    model="out_crm__users",
+    destination="http://crm",
+    successful=5,
+    failed=1,
+    skipped=0,
 )
 
 
