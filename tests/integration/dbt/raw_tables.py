@@ -129,10 +129,11 @@ def load(
         columns = [*TABLES[name], "_dlt_load_id"]
         _insert(warehouse, name, columns, [{**row, "_dlt_load_id": load_id(number)} for row in rows])
     for schema in {name.partition(".")[0] for name in tables}:
-        _record(warehouse, schema, number, status)
+        record(warehouse, schema, number, status=status)
 
 
-def _record(warehouse: Warehouse, schema: str, number: int, status: int) -> None:
+def record(warehouse: Warehouse, schema: str, number: int, *, status: int = 0) -> None:
+    """Record a load of one source, committed if its status is 0."""
     row = {"load_id": load_id(number), "schema_name": schema, "status": status}
     row |= {"inserted_at": "2026-01-01 00:00:00+00", "schema_version_hash": "-"}
     _insert(warehouse, f"{schema}._dlt_loads", list(LOADS), [row])

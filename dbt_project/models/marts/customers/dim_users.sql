@@ -1,4 +1,10 @@
-{{ config(unique_key='user_id') }}
+{{ config(
+    unique_key='user_id',
+    indexes=[
+        {'columns': ['user_id'], 'unique': true},
+        {'columns': ['_code', '_load_id']},
+    ],
+) }}
 
 with
 

@@ -1,4 +1,9 @@
-{{ config(unique_key=['ordered_on', 'currency']) }}
+{{ config(
+    unique_key=['ordered_on', 'currency'],
+    indexes=[
+        {'columns': ['ordered_on', 'currency'], 'unique': true},
+    ],
+) }}
 
 with
 
@@ -19,7 +24,7 @@ touched as (
         currency
     from {{ ref('base_shop_db__orders') }}
     where
-        id in (select order_id from touched_orders)
+        id in (select touched_orders.order_id from touched_orders)
         and ordered_at is not null
         and currency is not null
 ),
@@ -40,7 +45,12 @@ daily as (
         max(_orders_load_id) as _orders_load_id,
         max(_items_load_id) as _items_load_id
     from orders
-    where (ordered_on, currency) in (select ordered_on, currency from touched)
+    where (ordered_on, currency) in (
+        select
+            touched.ordered_on,
+            touched.currency
+        from touched
+    )
     group by ordered_on, currency
 ),
 

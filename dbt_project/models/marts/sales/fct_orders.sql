@@ -1,4 +1,13 @@
-{{ config(unique_key='order_id') }}
+{{ config(
+    unique_key='order_id',
+    indexes=[
+        {'columns': ['order_id'], 'unique': true},
+        {'columns': ['_code', '_orders_load_id']},
+        {'columns': ['_code', '_items_load_id']},
+        {'columns': ['_code', '_payments_load_id']},
+        {'columns': ['ordered_on', 'currency']},
+    ],
+) }}
 
 with
 
@@ -28,7 +37,7 @@ items as (
         cast(sum(quantity * unit_price) as numeric(18, 2)) as amount,
         max(_load_id) as _load_id
     from {{ ref('stg_shop_db__order_items') }}
-    where not is_deleted and order_id in (select order_id from touched)
+    where not is_deleted and order_id in (select touched.order_id from touched)
     group by order_id
 ),
 
@@ -40,7 +49,7 @@ payments as (
         ) as numeric(18, 2)) as paid_amount,
         max(_load_id) as _load_id
     from {{ ref('stg_payment_queue__payments') }}
-    where order_id in (select order_id from touched)
+    where order_id in (select touched.order_id from touched)
     group by order_id
 ),
 

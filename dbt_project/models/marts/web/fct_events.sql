@@ -1,4 +1,10 @@
-{{ config(unique_key='event_id') }}
+{{ config(
+    unique_key='event_id',
+    indexes=[
+        {'columns': ['event_id'], 'unique': true},
+        {'columns': ['_code', '_load_id']},
+    ],
+) }}
 
 with
 

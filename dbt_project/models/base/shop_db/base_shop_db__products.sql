@@ -1,22 +1,29 @@
-{{ config(materialized='incremental', schema='intermediate', unique_key='_key') }}
+{{ config(meta={'key': 'id'}) }}
 
 with
 
-source as (
-    select
-        *,
-        id as _key
-    from {{ source('shop_db', 'products') }}
-    where _dlt_load_id in (
-        select load_id from {{ source('shop_db', '_dlt_loads') }} where status = 0
-    )
+loads as (
+    select load_id from {{ source('shop_db', '_dlt_loads') }}
+    where status = 0
 ),
 
+arrivals as (
+    select
+        id as _key,
+        _dlt_load_id
+    from {{ source('shop_db', 'products') }}
+    where _dlt_load_id in (select loads.load_id from loads) and {{ is_new('_dlt_load_id') }}
+),
+
+-- what is no longer in the source at all is touched too
 touched as (
-    select _key from source where {{ is_new('_dlt_load_id') }}
+    select _key from arrivals
     {% if is_incremental() %}
     union
-    select _key from {{ this }} where _key not in (select _key from source)
+    select _key from {{ this }}
+    where _is_current and _key not in (
+        select raw.id from {{ source('shop_db', 'products') }} as raw
+    )
     {% endif %}
 ),
 
@@ -24,13 +31,16 @@ touched as (
 ranked as (
     select
         *,
-        max(_dlt_load_id) over (partition by _key) as _load_id,
+        id as _key,
+        max(_dlt_load_id) over (partition by id) as _load_id,
         row_number() over (
-            partition by _key
+            partition by id
             order by updated_at desc nulls last, _dlt_load_id desc
         ) as _rank
-    from source
-    where _key in (select _key from touched)
+    from {{ source('shop_db', 'products') }}
+    where
+        _dlt_load_id in (select loads.load_id from loads)
+        and id in (select touched._key from touched)
 ),
 
 final as (
@@ -52,7 +62,7 @@ final as (
             case when ranked.price < 0 then 'price is negative' end
         ), '') as reasons,
         touched._key,
-        coalesce(ranked._load_id, (select max(_dlt_load_id) from source)) as _load_id,
+        coalesce(ranked._load_id, (select max(loads.load_id) from loads)) as _load_id,
         ranked._key is not null as _is_current,
         {{ code_version() }} as _code
     from touched

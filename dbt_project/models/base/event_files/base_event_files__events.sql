@@ -1,24 +1,27 @@
-{{ config(materialized='incremental', schema='intermediate', unique_key='_key') }}
+{% set key = "coalesce(event_id, _file || ':' || cast(_line as text))" %}
+{{ config(
+    meta={'key': key},
+    indexes=[
+        {'columns': ['_key']},
+        {'columns': ['_code', '_load_id']},
+        {'columns': ['_file']},
+    ],
+) }}
 
 with
 
-source as (
-    select
-        *,
-        coalesce(event_id, _file || ':' || cast(_line as text)) as _key
-    from {{ source('event_files', 'events') }}
-    where _dlt_load_id in (
-        select load_id from {{ source('event_files', '_dlt_loads') }} where status = 0
-    )
+loads as (
+    select load_id from {{ source('event_files', '_dlt_loads') }}
+    where status = 0
 ),
 
 arrivals as (
     select
-        _key,
+        {{ key }} as _key,
         _file,
         _dlt_load_id
-    from source
-    where {{ is_new('_dlt_load_id') }}
+    from {{ source('event_files', 'events') }}
+    where _dlt_load_id in (select loads.load_id from loads) and {{ is_new('_dlt_load_id') }}
 ),
 
 -- a file that arrives anew replaces its old rows: what it no longer holds is touched too
@@ -26,7 +29,8 @@ touched as (
     select _key from arrivals
     {% if is_incremental() %}
     union
-    select _key from {{ this }} where _file in (select _file from arrivals)
+    select _key from {{ this }}
+    where _file in (select arrivals._file from arrivals)
     {% endif %}
 ),
 
@@ -34,13 +38,16 @@ touched as (
 ranked as (
     select
         *,
-        max(_dlt_load_id) over (partition by _key) as _load_id,
+        {{ key }} as _key,
+        max(_dlt_load_id) over (partition by {{ key }}) as _load_id,
         row_number() over (
-            partition by _key
+            partition by {{ key }}
             order by _dlt_load_id desc, _file desc, _line desc
         ) as _rank
-    from source
-    where _key in (select _key from touched)
+    from {{ source('event_files', 'events') }}
+    where
+        _dlt_load_id in (select loads.load_id from loads)
+        and {{ key }} in (select touched._key from touched)
 ),
 
 final as (
@@ -59,10 +66,13 @@ final as (
             case when ranked.event_id is null then 'event_id is missing' end,
             case when coalesce(trim(ranked.event_type), '') = '' then 'event_type is missing' end,
             case when ranked.occurred_at is null then 'occurred_at is missing' end,
-            case when {{ utc('ranked.occurred_at') }} < '{{ var('first_plausible_at') }}' then 'occurred_at is before 2000' end
+            case
+                when {{ utc('ranked.occurred_at') }} < '{{ var('first_plausible_at') }}'
+                    then 'occurred_at is before 2000'
+            end
         ), '') as reasons,
         touched._key,
-        coalesce(ranked._load_id, (select max(_dlt_load_id) from arrivals)) as _load_id,
+        coalesce(ranked._load_id, (select max(arrivals._dlt_load_id) from arrivals)) as _load_id,
         ranked._key is not null as _is_current,
         {{ code_version() }} as _code
     from touched

@@ -1,32 +1,45 @@
-{{ config(materialized='incremental', schema='intermediate', unique_key='_key') }}
+{{ config(
+    meta={'key': 'id'},
+    indexes=[
+        {'columns': ['_key']},
+        {'columns': ['_code', '_load_id']},
+        {'columns': ['order_id']},
+    ],
+) }}
 
 with
 
-source as (
+loads as (
+    select load_id from {{ source('shop_db', '_dlt_loads') }}
+    where status = 0
+),
+
+arrivals as (
     select
-        *,
-        id as _key
+        id as _key,
+        _dlt_load_id
     from {{ source('shop_db', 'order_items') }}
-    where _dlt_load_id in (
-        select load_id from {{ source('shop_db', '_dlt_loads') }} where status = 0
-    )
+    where _dlt_load_id in (select loads.load_id from loads) and {{ is_new('_dlt_load_id') }}
 ),
 
 touched as (
-    select distinct _key from source where {{ is_new('_dlt_load_id') }}
+    select distinct _key from arrivals
 ),
 
 -- only what is touched is ranked: the cost follows what is new
 ranked as (
     select
         *,
-        max(_dlt_load_id) over (partition by _key) as _load_id,
+        id as _key,
+        max(_dlt_load_id) over (partition by id) as _load_id,
         row_number() over (
-            partition by _key
+            partition by id
             order by updated_at desc nulls last, _dlt_load_id desc
         ) as _rank
-    from source
-    where _key in (select _key from touched)
+    from {{ source('shop_db', 'order_items') }}
+    where
+        _dlt_load_id in (select loads.load_id from loads)
+        and id in (select touched._key from touched)
 ),
 
 final as (
@@ -46,7 +59,7 @@ final as (
             case when ranked.unit_price < 0 then 'unit_price is negative' end
         ), '') as reasons,
         touched._key,
-        ranked._load_id as _load_id,
+        ranked._load_id,
         ranked._key is not null as _is_current,
         {{ code_version() }} as _code
     from touched

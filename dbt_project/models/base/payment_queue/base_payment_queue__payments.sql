@@ -1,32 +1,50 @@
-{{ config(materialized='incremental', schema='intermediate', unique_key='_key') }}
+{% set key = "coalesce(cast(payment_id as text), message_id)" %}
+{{ config(
+    meta={'key': key},
+    indexes=[
+        {'columns': ['_key']},
+        {'columns': ['_code', '_load_id']},
+        {'columns': ['order_id']},
+    ],
+) }}
 
 with
 
-source as (
+currencies as (
+    select * from {{ ref('known_currencies') }}
+),
+
+loads as (
+    select load_id from {{ source('payment_queue', '_dlt_loads') }}
+    where status = 0
+),
+
+arrivals as (
     select
-        *,
-        coalesce(cast(payment_id as text), message_id) as _key
+        {{ key }} as _key,
+        _dlt_load_id
     from {{ source('payment_queue', 'payments') }}
-    where _dlt_load_id in (
-        select load_id from {{ source('payment_queue', '_dlt_loads') }} where status = 0
-    )
+    where _dlt_load_id in (select loads.load_id from loads) and {{ is_new('_dlt_load_id') }}
 ),
 
 touched as (
-    select distinct _key from source where {{ is_new('_dlt_load_id') }}
+    select distinct _key from arrivals
 ),
 
 -- only what is touched is ranked: the cost follows what is new
 ranked as (
     select
         *,
-        max(_dlt_load_id) over (partition by _key) as _load_id,
+        {{ key }} as _key,
+        max(_dlt_load_id) over (partition by {{ key }}) as _load_id,
         row_number() over (
-            partition by _key
+            partition by {{ key }}
             order by split_part(message_id, '-', 1) desc, length(message_id) desc, message_id desc
         ) as _rank
-    from source
-    where _key in (select _key from touched)
+    from {{ source('payment_queue', 'payments') }}
+    where
+        _dlt_load_id in (select loads.load_id from loads)
+        and {{ key }} in (select touched._key from touched)
 ),
 
 final as (
@@ -47,12 +65,12 @@ final as (
             case when ranked.amount is null then 'amount is missing' end,
             case when ranked.amount < 0 then 'amount is negative' end,
             case
-                when ranked.currency in (select currency from {{ ref('known_currencies') }}) then null
+                when ranked.currency in (select currencies.currency from currencies) then null
                 else 'currency is unknown'
             end
         ), '') as reasons,
         touched._key,
-        ranked._load_id as _load_id,
+        ranked._load_id,
         ranked._key is not null as _is_current,
         {{ code_version() }} as _code
     from touched
