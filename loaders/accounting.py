@@ -1,0 +1,127 @@
+"""Every row accounted for: what was read of a table is loaded, collapsed or rejected."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import dlt
+
+from loaders.errors import RowsUnaccounted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from loaders.connection import Connection
+
+STATE = "tidemill"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableCount:
+    """What became of the rows that one load read for one table."""
+
+    source: str
+    table: str
+    read: int
+    """Rows that the source gave."""
+    loaded: int
+    """Rows that now stand in the raw table because of this load."""
+    collapsed: int
+    """Rows that repeated another row of this load, or one that the warehouse already had."""
+    rejected: int
+    """Rows that went to `_rejects`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """Counts of one load while it is extracted; kept in the load package, so a kill keeps them."""
+
+    on_progress: Callable[[str, int], None] | None = None
+
+    @property
+    def load_id(self) -> str:
+        """The id of the load package being extracted."""
+        return str(dlt.current.load_package_state()["load_id"])
+
+    def add(self, table: str, **counts: int) -> None:
+        """Add counts of one table: `read`, `good` (passed gate one), `held` (already there)."""
+        package: dict[str, Any] = dlt.current.load_package_state()["state"]  # type: ignore[assignment]
+        tables = package.setdefault(STATE, {})
+        found = tables.setdefault(table, {"read": 0, "good": 0, "held": 0})
+        for name, count in counts.items():
+            found[name] += count
+        if self.on_progress:
+            self.on_progress(table, found["read"])
+
+
+_current: ContextVar[Tally] = ContextVar("tally")
+
+
+@contextmanager
+def tallied(on_progress: Callable[[str, int], None] | None) -> Iterator[None]:
+    """Let readers count into the load that runs now, and tell of their progress."""
+    token = _current.set(Tally(on_progress=on_progress))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def tally() -> Tally:
+    """Return the tally of the load that runs now."""
+    return _current.get(Tally())
+
+
+def table_counts(
+    source: str, load_id: str, tally: Mapping[str, Mapping[str, int]], connection: Connection
+) -> list[TableCount]:
+    """Hold a committed load's tally against the warehouse.
+
+    Args:
+        source: the source's name.
+        load_id: dlt's id of the load.
+        tally: for each table, rows `read`, `good`, `held`, and `distinct` (by key, in the package).
+        connection: to the warehouse.
+
+    Raises:
+        RowsUnaccounted: the raw table does not hold as many rows of this load as were sent.
+    """
+    rejected = _rejected(source, load_id, connection)
+    counts = []
+    for table, found in sorted(tally.items()):
+        loaded = _loaded(source, table, load_id, connection)
+        _check(source, table, load_id, found=loaded, expected=found["distinct"])
+        count_rejected = rejected.get(table, 0)
+        counts.append(
+            TableCount(
+                source=source,
+                table=table,
+                read=found["read"],
+                loaded=loaded,
+                collapsed=found["read"] - loaded - count_rejected,
+                rejected=count_rejected,
+            )
+        )
+    return counts
+
+
+def _check(source: str, table: str, load_id: str, *, found: int, expected: int) -> None:
+    if found != expected:
+        raise RowsUnaccounted(
+            f"Rows of '{source}.{table}' do not add up: load {load_id} sent {expected} rows and "
+            f"{found} are there. Nothing was acknowledged. Look at `dlt pipeline {source} info`, "
+            f"and load again with `tidemill load {source}`."
+        )
+
+
+def _loaded(source: str, table: str, load_id: str, connection: Connection) -> int:
+    sql = f'select count(*) from "raw_{source}"."{table}" where _dlt_load_id = ?'
+    return int(connection.scalar(sql, [load_id]) or 0)
+
+
+def _rejected(source: str, load_id: str, connection: Connection) -> dict[str, int]:
+    sql = f'select table_name, count(*) from "raw_{source}"._rejects where _dlt_load_id = ? group by 1'
+    return {str(name): int(count) for name, count in connection.execute(sql, [load_id]).fetchall()}

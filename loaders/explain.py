@@ -1,0 +1,174 @@
+"""Other libraries' errors, told in our words: what failed, what was found, what to do."""
+
+from __future__ import annotations
+
+import errno
+import re
+from typing import TYPE_CHECKING
+
+from loaders.errors import (
+    LoaderError,
+    SettingMissing,
+    SourceRefused,
+    SourceUnreachable,
+    WarehouseBusy,
+    WarehouseFailed,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REFUSED = (401, 403)
+SERVER_SIDE = 500
+TOO_MANY = 429
+
+
+def explain(error: BaseException, source: str) -> LoaderError:
+    """Return the error to raise for what went wrong while a source was loaded.
+
+    Args:
+        error: what a library raised, with its causes.
+        source: the source's name.
+    """
+    causes = list(_causes(error))
+    for cause in causes:
+        told = _tell(cause, source)
+        if told:
+            return told
+    root = causes[-1]
+    return LoaderError(
+        f"Loading '{source}' failed: {type(root).__name__}: {_first_line(root)}. Nothing of this "
+        f"load is visible; `tidemill load {source}` tries it again, `--debug` shows the whole "
+        "trace."
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what caused it, outermost first."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def _tell(cause: BaseException, source: str) -> LoaderError | None:
+    if isinstance(cause, LoaderError):
+        return cause
+    if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _disk_full(str(cause.filename or cause))
+    module = type(cause).__module__.split(".")[0]
+    teller = _TELLERS.get(module)
+    return teller(cause, source) if teller else None
+
+
+def _tell_dlt(cause: BaseException, source: str) -> LoaderError | None:
+    if type(cause).__name__ != "ConfigFieldMissingException":
+        return None
+    text = str(cause)
+    fields = ", ".join(sorted(set(re.findall(r"for field `(\w+)`", text)))) or "a setting"
+    looked = re.findall(r"\((Environment Variables|secrets\.toml|config\.toml), ([^()]+)\)", text)
+    places = "; ".join(dict.fromkeys(f"{place} {key}" for place, key in looked))
+    return SettingMissing(
+        f"The source '{source}' lacks the setting {fields}. Looked in: {places}. Set one of them."
+    )
+
+
+def _tell_requests(cause: BaseException, source: str) -> LoaderError | None:
+    response = getattr(cause, "response", None)
+    request = getattr(cause, "request", None)
+    url = re.sub(r"\?.*", "", str(getattr(request, "url", "") or ""))
+    name = type(cause).__name__
+    if response is not None and response.status_code in REFUSED:
+        return SourceRefused(
+            f"The source '{source}' refused us at '{url}': HTTP {response.status_code}. Check its "
+            f"token: SOURCES__{source.upper()}__TOKEN, or .dlt/secrets.toml."
+        )
+    if response is not None:
+        code = response.status_code
+        kind = SourceUnreachable if code >= SERVER_SIDE or code == TOO_MANY else SourceRefused
+        return kind(f"The source '{source}' answered HTTP {code} at '{url}'. {_safe(source)}")
+    if name in {
+        "ConnectionError",
+        "ConnectTimeout",
+        "ReadTimeout",
+        "Timeout",
+        "ChunkedEncodingError",
+    }:
+        return SourceUnreachable(
+            f"The source '{source}' cannot be reached at '{url}': {_reason(cause)}. Check that it "
+            f"runs and its address (SOURCES__{source.upper()}__BASE_URL). {_safe(source)}"
+        )
+    if name in {"JSONDecodeError", "InvalidJSONError"}:
+        return SourceUnreachable(
+            f"The source '{source}' sent a page that is not whole JSON: {_first_line(cause)}. "
+            f"{_safe(source)}"
+        )
+    return None
+
+
+def _tell_sqlalchemy(cause: BaseException, source: str) -> LoaderError | None:
+    if type(cause).__name__ not in {"OperationalError", "InterfaceError", "DatabaseError"}:
+        return None
+    return SourceUnreachable(
+        f"The database of the source '{source}' does not answer: {_first_line(cause)}. Check that "
+        f"it runs, and SOURCES__{source.upper()}__URL. {_safe(source)}"
+    )
+
+
+def _tell_redis(cause: BaseException, source: str) -> LoaderError | None:
+    return SourceUnreachable(
+        f"The queue of the source '{source}' does not answer: {_first_line(cause)}. Check that it "
+        f"runs, and SOURCES__{source.upper()}__URL. No message was acknowledged. {_safe(source)}"
+    )
+
+
+def _tell_duckdb(cause: BaseException, source: str) -> LoaderError | None:
+    text = _first_line(cause)
+    if "lock" in text and type(cause).__name__ == "IOException":
+        return WarehouseBusy(
+            "Cannot open the warehouse: another process has the DuckDB file open. Close it, or "
+            f"read the published copy instead, which is never locked. {_safe(source)}"
+        )
+    if "No space left" in text:
+        return _disk_full(text)
+    return None
+
+
+def _tell_psycopg2(cause: BaseException, source: str) -> LoaderError | None:
+    if type(cause).__name__ not in {"OperationalError", "InterfaceError", "DiskFull"}:
+        return None
+    return WarehouseFailed(f"The warehouse does not answer: {_first_line(cause)}. {_safe(source)}")
+
+
+_TELLERS = {
+    "dlt": _tell_dlt,
+    "requests": _tell_requests,
+    "sqlalchemy": _tell_sqlalchemy,
+    "redis": _tell_redis,
+    "duckdb": _tell_duckdb,
+    "_duckdb": _tell_duckdb,
+    "psycopg2": _tell_psycopg2,
+}
+
+
+def _disk_full(where: str) -> LoaderError:
+    return WarehouseFailed(
+        f"The disk is full: {where}. Make room and run again; nothing that was committed is lost."
+    )
+
+
+def _safe(source: str) -> str:
+    return f"Nothing is lost: `tidemill load {source}` goes on from the last committed load."
+
+
+def _reason(cause: BaseException) -> str:
+    found = re.search(r"\[Errno \d+\] ([^'\")]+)|(timed out)", str(cause))
+    return (found.group(1) or found.group(2)) if found else type(cause).__name__
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    line = text[0] if text else type(error).__name__
+    return re.sub(r"//([^:@/\s]*):[^@\s]*@", r"//\1@", line).rstrip(".")

@@ -1,0 +1,198 @@
+"""Load one source into the warehouse: the only place that calls dlt.pipeline()."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loaders import SOURCES
+from loaders.errors import SettingMissing
+from loaders.profile import root, var
+
+os.environ.setdefault("DLT_PROJECT_DIR", str(root()))
+os.environ.setdefault("DLT_DATA_DIR", str(var() / "dlt"))
+
+import dlt
+
+from loaders import package
+from loaders.accounting import TableCount, table_counts, tallied
+from loaders.commit import committing
+from loaders.cursor import guard
+from loaders.explain import explain
+from loaders.gate import REJECT_SHAPE, Gate, Shape, empty_rows, shape
+from loaders.quarantine import HINTS, TABLE
+from loaders.side_table import add_table  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dlt import Pipeline
+    from dlt.extract import DltResource, DltSource
+
+    from loaders.warehouse import Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadResult:
+    """What one call of load() brought into the warehouse."""
+
+    source: str
+    load_ids: tuple[str, ...]
+    """dlt's ids of the committed load packages, oldest first."""
+    tables: tuple[TableCount, ...]
+    notices: tuple[str, ...]
+    """What a person should know: new columns, a load that was found unfinished."""
+    seconds: float
+
+
+def load(
+    name: str | DltSource,
+    *,
+    target: Target,
+    on_progress: Callable[[str, int], None] | None = None,
+    is_recorded: Callable[[str], bool] | None = None,
+) -> LoadResult:
+    """Load what is new in a source, commit it, and account for every row.
+
+    A load that was killed before is finished first. Messages are acknowledged after the commit.
+
+    Args:
+        name: one of SOURCES, or a dlt source of your own.
+        target: the warehouse.
+        on_progress: called with a table's name and the rows read of it so far.
+        is_recorded: tells whether the counts of a load id stand in the caller's record; those of
+            an earlier load that do not (it died in between) are given again.
+
+    Raises:
+        LoaderError: what failed, in one sentence; `.retryable` tells whether to try again.
+    """
+    started = time.monotonic()
+    source_name = name if isinstance(name, str) else name.name
+    try:
+        source = find_source(name) if isinstance(name, str) else name
+        with target.exclusive(), tallied(on_progress), committing() as commit:
+            pipeline = _pipeline(source, target)
+            package.forget(pipeline, is_recorded or (lambda _: True))
+            notices = _finish_pending(pipeline)
+            _run(pipeline, source)
+            tables, news = _account(pipeline, source, target)
+            commit()
+    except Exception as error:
+        raise explain(error, source_name) from error
+    return LoadResult(
+        source=source_name,
+        load_ids=tuple(package.committed(pipeline)),
+        tables=tuple(tables),
+        notices=(*notices, *news),
+        seconds=time.monotonic() - started,
+    )
+
+
+def find_source(name: str) -> DltSource:
+    """Return a source by its name, with its settings from dlt's configuration.
+
+    Raises:
+        SettingMissing: there is no such source.
+    """
+    if name not in SOURCES:
+        raise SettingMissing(
+            f"No source named '{name}'. Known sources: {', '.join(sorted(SOURCES))}. Check the "
+            f"spelling, or add loaders/sources/{name}.py and its line in loaders/__init__.py."
+        )
+    source: DltSource = getattr(importlib.import_module(SOURCES[name]), name)()
+    return source
+
+
+def _pipeline(source: DltSource, target: Target) -> Pipeline:
+    destination = (
+        dlt.destinations.duckdb(str(target.path))
+        if target.path
+        else dlt.destinations.postgres(_with_password(target.dsn or ""))
+    )
+    return dlt.pipeline(
+        source.name,
+        pipelines_dir=str(var() / "dlt" / target.name),
+        destination=destination,
+        dataset_name=f"raw_{source.name}",
+    )
+
+
+def _with_password(dsn: str) -> str:
+    """Return a URL that has a password, as dlt wants one even where the server asks for none."""
+    user, at, place = dsn.rpartition("@")
+    return dsn if ":" in user.removeprefix("postgresql://") else f"{user}:-{at}{place}"
+
+
+def _finish_pending(pipeline: Pipeline) -> list[str]:
+    """Finish what a killed load left: extracted rows are loaded before new ones are read."""
+    pipeline.sync_destination()
+    if not pipeline.has_pending_data:
+        return []
+    pipeline.run()
+    return [f"{pipeline.pipeline_name}: an earlier load was found unfinished and was completed."]
+
+
+def _run(pipeline: Pipeline, source: DltSource) -> None:
+    shapes = _shapes(source)
+    if any(not _exists(pipeline, table) for table in (*shapes, TABLE)):
+        _declare(pipeline, source, shapes)
+    for name, found in shapes.items():
+        _guard(source.resources[name], found)
+    pipeline.run(source, loader_file_format="parquet").raise_on_failed_jobs()
+
+
+def _shapes(source: DltSource) -> dict[str, Shape]:
+    found = {name: shape(resource) for name, resource in source.selected_resources.items()}
+    return {name: its for name, its in found.items() if its}
+
+
+def _guard(resource: DltResource, found: Shape) -> None:
+    """Put gate one, and behind the cursor the look at what is already there, into a resource."""
+    add_table(resource, TABLE, HINTS)
+    resource.add_step(Gate(found))
+    guard(resource, found)
+
+
+def _exists(pipeline: Pipeline, table: str) -> bool:
+    schema = pipeline.schemas.get(pipeline.pipeline_name)
+    return schema is not None and table in schema.tables
+
+
+def _declare(pipeline: Pipeline, source: DltSource, shapes: dict[str, Shape]) -> None:
+    """Create a source's tables, so that models find them even before the first row."""
+    tables = [
+        dlt.resource(
+            [empty_rows(found)],
+            name=name,
+            columns=resource.columns,
+            primary_key=resource._hints.get("primary_key"),  # noqa: SLF001  it has no getter
+            merge_key=resource._hints.get("merge_key"),  # noqa: SLF001
+            write_disposition=resource.write_disposition,
+        )
+        for name, resource in source.resources.items()
+        if (found := shapes.get(name))
+    ]
+    rejects = dlt.resource([empty_rows(REJECT_SHAPE)], name=TABLE, **HINTS)
+    # an empty Parquet file is more than dlt's way into PostgreSQL can take
+    is_duckdb = pipeline.destination.destination_name == "duckdb"
+    file_format = "parquet" if is_duckdb else "csv"
+    pipeline.run([*tables, rejects], schema=source.schema, loader_file_format=file_format)
+
+
+def _account(
+    pipeline: Pipeline, source: DltSource, target: Target
+) -> tuple[list[TableCount], list[str]]:
+    """Count what each committed package brought, and tell what it changed."""
+    shapes = _shapes(source)
+    tables: list[TableCount] = []
+    notices: list[str] = []
+    with target.connect() as connection:
+        for load_id in package.committed(pipeline):
+            tally = package.tallies(pipeline, load_id, shapes)
+            tables += table_counts(source.name, load_id, tally, connection)
+            info = pipeline.get_load_package_info(load_id)
+            notices += package.new_columns(info, source.name)
+    return tables, notices

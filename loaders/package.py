@@ -1,0 +1,72 @@
+"""dlt's load packages on disk: what a committed one held, and when it can go."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from loaders.accounting import STATE
+from loaders.columns import literal, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from dlt import Pipeline
+    from dlt.common.storages.load_package import LoadPackageInfo
+
+    from loaders.gate import Shape
+
+
+def committed(pipeline: Pipeline) -> list[str]:
+    """Return the ids of the committed load packages that are still on disk, oldest first."""
+    return sorted(pipeline.list_completed_load_packages())
+
+
+def forget(pipeline: Pipeline, is_recorded: Callable[[str], bool]) -> None:
+    """Delete committed packages whose counts stand in the caller's record, so none pile up."""
+    for load_id in committed(pipeline):
+        if is_recorded(load_id):
+            shutil.rmtree(pipeline.get_load_package_info(load_id).package_path, ignore_errors=True)
+
+
+def tallies(
+    pipeline: Pipeline, load_id: str, shapes: Mapping[str, Shape]
+) -> dict[str, dict[str, int]]:
+    """Return what was counted of each table while a package was extracted.
+
+    The rows that were sent, `distinct` by their key, are counted in the package's own files.
+    """
+    state: Any = pipeline.get_load_package_state(load_id)
+    package = pipeline.get_load_package_info(load_id)
+    return {
+        table: {**counts, "distinct": _distinct_rows(package, table, shapes.get(table))}
+        for table, counts in state.get(STATE, {}).items()
+    }
+
+
+def new_columns(package: LoadPackageInfo, source: str) -> Iterator[str]:
+    """Yield a notice for each column that a load added to a table which already existed."""
+    for name, table in package.schema_update.items():
+        columns = table.get("columns", {})
+        if "_dlt_load_id" in columns or name.startswith("_"):
+            continue  # the table itself is new
+        for column, hint in columns.items():
+            yield f"{source}.{name} has a new column '{column}' ({hint.get('data_type')})."
+
+
+def _distinct_rows(package: LoadPackageInfo, table: str, shape: Shape | None) -> int:
+    files = [
+        literal(str(Path(job.file_path)))
+        for job in package.jobs["completed_jobs"]
+        if job.job_file_info.table_name == table and job.job_file_info.file_format == "parquet"
+    ]
+    if not files:
+        return 0
+    key = ", ".join(map(quoted, shape.key)) if shape and shape.key else None
+    rows = f"read_parquet([{', '.join(files)}], union_by_name=true)"
+    sql = f"(select distinct {key} from {rows})" if key else rows
+    found = duckdb.execute(f"select count(*) from {sql}").fetchone()
+    return int(found[0]) if found else 0

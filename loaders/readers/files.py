@@ -1,0 +1,199 @@
+"""Files of a folder or bucket, read by DuckDB: new and changed ones, each as a whole.
+
+A file's rows are replaced together: the table is merged on `_file`. Which files are known stands
+in the raw table `_files`, which travels in the same load package as the rows.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import dlt
+import fsspec
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
+
+from loaders.columns import columns
+from loaders.errors import SourceUnreachable
+from loaders.readers.formats import CsvOptions, kind_of
+from loaders.readers.staging import Staging
+from loaders.side_table import add_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dlt.extract import DltResource
+    from fsspec import AbstractFileSystem
+
+FILES: Final = "_files"
+FILES_HINTS: Final[dict[str, Any]] = {
+    "columns": columns(
+        path="text",
+        table_name="text",
+        version="text",
+        size_bytes="bigint",
+        count_read="bigint",
+        count_rejected="bigint",
+    ),
+    "primary_key": ("table_name", "path"),
+    "write_disposition": {"disposition": "merge", "strategy": "delete-insert"},
+}
+PLACE: Final = columns(_file="text", _line="bigint")
+ROWS_AT_ONCE: Final = 500_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """One file as it is now."""
+
+    path: str
+    """Below the folder; stored with the rows."""
+    place: str
+    """Where it is opened: a whole path or URL."""
+    kind: str
+    """`csv`, `jsonl` or `parquet`."""
+    size: int
+    """Bytes."""
+    version: str
+    """Changes with the content: etag, or modification time and size."""
+
+
+def files(
+    name: str,
+    url: str,
+    *,
+    pattern: str = "**",
+    columns: dict[str, Any],
+    csv: CsvOptions | None = None,
+    quiet_seconds: float = 0,
+    batch_size: int = ROWS_AT_ONCE,
+) -> DltResource:
+    """Return a resource of all rows in the new and changed files of a folder.
+
+    Args:
+        name: the raw table's name.
+        url: folder, as a path or any fsspec URL.
+        pattern: which files below it, as a glob; endings tell the format (csv, tsv, jsonl,
+            ndjson, parquet, each also .gz or .zst).
+        columns: declared columns (`loaders.columns.columns`); others arrive as text. Each row
+            also has `_file` (path below the folder) and `_line` (from 1, the header included).
+        csv: delimiter, quote, encoding, header of the CSV files.
+        quiet_seconds: a file changed less than this ago is left for the next load.
+        batch_size: rows handed over at once; bounds memory and what a failure can cost.
+    """
+    resource = dlt.resource(
+        _rows,
+        name=name,
+        columns={**columns, **PLACE},
+        merge_key="_file",
+        write_disposition={"disposition": "merge", "strategy": "delete-insert"},
+    )
+    made = resource(name, url, pattern, columns, csv or CsvOptions(), quiet_seconds, batch_size)
+    add_table(made, FILES, FILES_HINTS)
+    return made
+
+
+def _rows(
+    table: str,
+    url: str,
+    pattern: str,
+    columns: dict[str, Any],
+    csv: CsvOptions,
+    quiet_seconds: float,
+    batch_size: int,
+) -> Iterator[Any]:
+    """Read what is new; the caller is dlt."""
+    filesystem, root = open_folder(url)
+    known = _known(table)
+    settled = time.time() - quiet_seconds
+    fresh = [f for f in find(filesystem, root, pattern, settled) if known.get(f.path) != f.version]
+    with Staging(table, columns, filesystem, csv) as staging:
+        for file in fresh:
+            if file.path in known:
+                _forget(table, file.path)
+            yield from staging.read(file)
+            if staging.count >= batch_size:
+                yield from staging.hand_over()
+        yield from staging.hand_over()
+
+
+def open_folder(url: str) -> tuple[AbstractFileSystem, str]:
+    """Return the file system of a folder and the folder's path in it.
+
+    Raises:
+        SourceUnreachable: there is no such folder.
+    """
+    filesystem, root = fsspec.core.url_to_fs(url)
+    try:
+        if filesystem.isdir(root):
+            return filesystem, str(root)
+    except OSError as error:
+        raise SourceUnreachable(f"Cannot read the folder '{url}': {error}.") from error
+    raise SourceUnreachable(
+        f"Cannot read the folder '{url}': it does not exist. Check the source's `url` in "
+        ".dlt/config.toml, or the variable SOURCES__<SOURCE>__URL."
+    )
+
+
+def find(filesystem: AbstractFileSystem, root: str, pattern: str, settled: float) -> list[File]:
+    """Return the files below a folder that can be read, ordered by path.
+
+    Args:
+        filesystem: where the folder is.
+        root: the folder's path.
+        pattern: which files below it.
+        settled: files changed after this time (epoch seconds) are left out.
+    """
+    found = filesystem.glob(f"{root.rstrip('/')}/{pattern}", detail=True)
+    return [
+        _file(filesystem, root, path, info)
+        for path, info in sorted(found.items())
+        if info["type"] == "file" and kind_of(path) and _changed_at(info) <= settled
+    ]
+
+
+def _file(filesystem: AbstractFileSystem, root: str, path: str, info: dict[str, Any]) -> File:
+    version = info.get("ETag") or info.get("etag") or f"{_changed_at(info)}-{info['size']}"
+    return File(
+        path=path[len(root.rstrip("/")) + 1 :],
+        place=path if _is_local(filesystem) else filesystem.unstrip_protocol(path),
+        kind=kind_of(path) or "",
+        size=int(info["size"] or 0),
+        version=str(version),
+    )
+
+
+def _is_local(filesystem: AbstractFileSystem) -> bool:
+    return "file" in filesystem.protocol
+
+
+def _changed_at(info: dict[str, Any]) -> float:
+    changed = info.get("mtime") or info.get("LastModified") or info.get("updated") or 0
+    return float(changed.timestamp() if hasattr(changed, "timestamp") else changed)
+
+
+def _known(table: str) -> dict[str, str]:
+    """Return path and version of each file whose load was committed."""
+    pipeline = dlt.current.pipeline()
+    schema = pipeline.dataset_name
+    sql = (
+        f'select path, version from "{schema}"._files as f join "{schema}"._dlt_loads as l '
+        "on l.load_id = f._dlt_load_id and l.status = 0 where f.table_name = %s"
+    )
+    with pipeline.sql_client() as client:
+        try:
+            return dict(client.execute_sql(sql, table) or [])
+        except DatabaseUndefinedRelation:
+            return {}
+
+
+def _forget(table: str, path: str) -> None:
+    """Delete what an older version of a file left; its new version is read in this load."""
+    pipeline = dlt.current.pipeline()
+    schema = pipeline.dataset_name
+    with pipeline.sql_client() as client:
+        client.execute_sql(f'delete from "{schema}"."{table}" where _file = %s', path)
+        client.execute_sql(
+            f'delete from "{schema}"._rejects where table_name = %s and origin = %s', table, path
+        )

@@ -1,0 +1,160 @@
+"""How each file format arrives in DuckDB: as rows of text or types, with what could not be split.
+
+CSV is read as text and cast by gate one: DuckDB's own casts in `read_csv` would round '1.5' to 2
+in a column of whole numbers. What is no row at all (too many columns, a broken quote) comes from
+DuckDB's `store_rejects`.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from loaders.columns import literal, quoted
+from loaders.gate import json_field
+
+if TYPE_CHECKING:
+    import duckdb
+    from fsspec import AbstractFileSystem
+
+NO_DELIMITER: Final = "\x01\x02\x03\x04"
+KINDS: Final = {
+    "csv": "csv",
+    "tsv": "csv",
+    "txt": "csv",
+    "jsonl": "jsonl",
+    "ndjson": "jsonl",
+    "json": "jsonl",
+    "parquet": "parquet",
+}
+COMPRESSIONS: Final = ("gz", "zst")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CsvOptions:
+    """How the CSV files of a folder are written."""
+
+    delimiter: str = ","
+    quote: str = '"'
+    escape: str = '"'
+    encoding: str = "utf-8"
+    """utf-8, utf-16 or latin-1."""
+    header: bool = True
+    """Without a header the declared columns are taken in their order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """A file's rows as a DuckDB relation."""
+
+    relation: str
+    """SQL that gives one row per line, with `_line`."""
+    fields: dict[str, str]
+    """Source column to the SQL expression of its value."""
+    payload: str
+    """SQL expression of the whole row as text."""
+    unreadable: str = "null"
+    """SQL expression that tells why a line is no row, else null."""
+
+
+def kind_of(path: str) -> str | None:
+    """Return `csv`, `jsonl` or `parquet` by a file's name; None when it is none of them."""
+    parts = path.lower().rsplit("/", 1)[-1].split(".")
+    if parts[-1] in COMPRESSIONS:
+        parts.pop()
+    return KINDS.get(parts[-1]) if len(parts) > 1 else None
+
+
+def csv_arrival(
+    path: str,
+    filesystem: AbstractFileSystem,
+    options: CsvOptions,
+    declared: list[str],
+    broken: str,
+) -> Arrival | None:
+    """Return a CSV file's rows as text; None when the file is empty.
+
+    Lines that are no rows go to the table named `broken` (see `broken_lines`).
+    """
+    names = _header(path, filesystem, options) if options.header else declared
+    if not names:
+        return None
+    types = ", ".join(f"{literal(name)}: 'varchar'" for name in names)
+    relation = (
+        f"select *, row_number() over () + {int(options.header)} as _line "
+        f"from read_csv({literal(path)}, "
+        f"columns={{{types}}}, auto_detect=false, header={options.header}, "
+        f"delim={literal(options.delimiter)}, quote={literal(options.quote)}, "
+        f"escape={literal(options.escape)}, encoding={literal(options.encoding)}, "
+        f"store_rejects=true, rejects_table={literal(broken)}, rejects_scan={literal(broken + '_scan')})"
+    )
+    return Arrival(
+        relation=relation,
+        fields={name: quoted(name) for name in names},
+        payload=_row_as_json(names),
+    )
+
+
+def broken_lines(table: str) -> str:
+    """Return SQL that gives each line of a CSV file that is no row: line, reason, payload."""
+    return (
+        "(select line, arg_min(lower(error_type) || ': ' || error_message, byte_position) as reason,"
+        f" any_value(csv_line) as payload from {table} group by line)"
+    )
+
+
+def jsonl_arrival(path: str, connection: duckdb.DuckDBPyConnection) -> Arrival:
+    """Return a JSON Lines file's rows; every key that occurs in it is a field."""
+    connection.execute(
+        "create or replace temp table lines as "
+        "select line, row_number() over () as _line, "
+        "case when json_valid(line) then json_type(line) = 'OBJECT' end as is_object "
+        f"from read_csv({literal(path)}, columns={{'line': 'varchar'}}, auto_detect=false, "
+        f"header=false, delim={literal(NO_DELIMITER)}, quote='', escape='')"
+    )
+    keys = connection.execute(
+        "select distinct unnest(json_keys(line)) as key from lines where is_object order by key"
+    ).fetchall()
+    document = "case when is_object then line end"
+    return Arrival(
+        relation="select * from lines where trim(line) <> ''",
+        fields={key: json_field(document, key) for (key,) in keys},
+        payload="line",
+        unreadable="case when is_object is null then 'not valid JSON' "
+        "when not is_object then 'not a JSON object' end",
+    )
+
+
+def parquet_arrival(path: str, connection: duckdb.DuckDBPyConnection) -> Arrival:
+    """Return a Parquet file's rows with their types."""
+    source = f"read_parquet({literal(path)}, file_row_number=true, hive_partitioning=false)"
+    described = connection.execute(f"describe select * from {source}").fetchall()
+    names = [str(row[0]) for row in described if row[0] != "file_row_number"]
+    return Arrival(
+        relation=f"select * exclude (file_row_number), file_row_number + 1 as _line from {source}",
+        fields={name: quoted(name) for name in names},
+        payload=_row_as_json(names),
+    )
+
+
+def _row_as_json(names: list[str]) -> str:
+    members = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in names)
+    return f"to_json(struct_pack({members}))::varchar"
+
+
+def _header(path: str, filesystem: AbstractFileSystem, options: CsvOptions) -> list[str]:
+    encoding = "utf-8-sig" if options.encoding == "utf-8" else options.encoding
+    decoding = {"encoding": encoding, "errors": "replace", "newline": ""}
+    with filesystem.open(path, "rt", compression="infer", **decoding) as text:
+        first = next(csv.reader(text, delimiter=options.delimiter, quotechar=options.quote), [])
+    return _distinct([name.strip() for name in first])
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Give columns of the same or no name a number, as there must be one of each."""
+    found: list[str] = []
+    for position, name in enumerate(names, 1):
+        candidate = name or f"column_{position}"
+        found.append(candidate if candidate not in found else f"{candidate}_{position}")
+    return found

@@ -1,0 +1,1 @@
+"""A script for each system that rows come from."""
