@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from demo.sizes import scaled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TEXT_FORMATS = ("csv", "jsonl")
 ALL_FORMATS = ("csv", "jsonl", "parquet")
@@ -81,7 +83,9 @@ DIRT: tuple[Dirt, ...] = (
     _quarantined("events", "event_missing", "event_id is missing", 3, formats=ALL_FORMATS),
     _quarantined("events", "type_missing", "event_type is missing", 3, formats=ALL_FORMATS),
     _quarantined("events", "occurred_missing", "occurred_at is missing", 2, formats=ALL_FORMATS),
-    _quarantined("events", "occurred_ancient", "occurred_at is before 2000", 2, formats=ALL_FORMATS),
+    _quarantined(
+        "events", "occurred_ancient", "occurred_at is before 2000", 2, formats=ALL_FORMATS
+    ),
     _rejected("events", "user_text", 4, formats=TEXT_FORMATS),
     _rejected("events", "occurred_text", 3, formats=TEXT_FORMATS),
     _rejected("events", "too_many_columns", 6, formats=("csv",)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from demo.errors import ShopError
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import BinaryIO
 
 START_SECONDS = 15
 
@@ -70,9 +72,15 @@ def start_redis(directory: Path, port: int) -> tuple[subprocess.Popen[bytes], in
     chosen = free_port(port, "queue")
     directory.mkdir(parents=True, exist_ok=True)
     command = [server, "--port", str(chosen), *_options(directory)]
-    with (directory / "redis.log").open("ab") as log:
+    with (directory / "redis.log").open("ab") as log, (directory / ".lock").open("ab") as lock:
+        _take(lock, directory)
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_die_with_parent
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[lock.fileno()],
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - the serving process has no threads yet
         )
     _wait(process, chosen, directory)
     return process, chosen
@@ -86,6 +94,21 @@ def stop_redis(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _take(lock: BinaryIO, directory: Path) -> None:
+    """Lock the directory for Redis itself, which inherits the lock and frees it by ending."""
+    until = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > until:
+                raise ShopError(
+                    f"Another Redis still works in '{directory}'. "
+                    "Stop the shop that it belongs to, or choose another directory."
+                ) from error
+            time.sleep(0.02)
 
 
 def _options(directory: Path) -> list[str]:

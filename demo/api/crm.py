@@ -70,8 +70,8 @@ class Crm:
         """A page of contacts by id, with how often each was applied."""
         (total,) = self._store.execute("select count(*) from contacts").fetchone()
         rows = self._store.execute(
-            "select id, data, upserts, deletes, refusals from contacts join applications using (id) "
-            "order by length(id), id limit ? offset ?",
+            "select id, data, upserts, deletes, refusals from contacts "
+            "join applications using (id) order by length(id), id limit ? offset ?",
             [page_size, (page - 1) * page_size],
         ).fetchall()
         names = ("count_upserts", "count_deletes", "count_refusals")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -88,10 +89,7 @@ def microseconds(moment: str | None) -> int:
     """
     if not moment:
         return START[0]
-    text = moment.strip()
-    if len(text) > 6 and text[-6] == " ":
-        text = f"{text[:-6]}+{text[-5:]}"
-    parsed = datetime.fromisoformat(text)
+    parsed = datetime.fromisoformat(re.sub(r" (?=\d\d:\d\d$)", "+", moment.strip()))
     aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     gap = aware - datetime(1970, 1, 1, tzinfo=UTC)
     return (gap.days * 86_400 + gap.seconds) * 1_000_000 + gap.microseconds

@@ -8,9 +8,9 @@ COLUMNS = """
 """`day` is when the file was written; a file's rows of its last day are its content."""
 
 NAMES = """
-set variable hours = [0, 1, 2, 3, 4, 5, 6, 6, 7, 7, 8, 8, 8, 9, 9, 9, 10, 10, 10, 11, 11, 12, 12, 13,
-    13, 14, 14, 15, 15, 16, 16, 17, 17, 17, 18, 18, 18, 18, 19, 19, 19, 19, 20, 20, 20, 21, 21, 22,
-    23];
+set variable hours = [0, 1, 2, 3, 4, 5, 6, 6, 7, 7, 8, 8, 8, 9, 9, 9, 10, 10, 10, 11, 11, 12, 12,
+    13, 13, 14, 14, 15, 15, 16, 16, 17, 17, 17, 18, 18, 18, 18, 19, 19, 19, 19, 20, 20, 20, 21, 21,
+    22, 23];
 set variable formats = ['csv', 'jsonl', 'parquet'];
 """
 

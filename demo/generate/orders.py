@@ -99,7 +99,9 @@ moved as (
     from chosen
 )
 select
-    * exclude (day, dirt, place, is_moved, shipped_at, deleted_at),
+    * exclude (day, dirt, place, is_moved, shipped_at, deleted_at, ordered_at),
+    if(is_moved and place <= getvariable('orders_redated'), ordered_at - interval 1 day, ordered_at)
+        as ordered_at,
     if(is_moved and status = 'shipped', updated_at - interval 90 second, shipped_at) as shipped_at,
     if(dirt is null and not is_moved, updated_at, null) as deleted_at,
     if(dirt is null, 'changed', 'repaired') as origin,

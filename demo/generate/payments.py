@@ -33,7 +33,10 @@ select
     latest.ordered_at,
     latest.is_new,
     totals.cents,
-    row_number() over (partition by is_new order by daily('payment.order', latest.id)) as place,
+    row_number() over (
+        partition by is_new
+        order by not is_new and latest.status <> 'paid', daily('payment.order', latest.id)
+    ) as place,
 from latest
 inner join totals on latest.id = totals.order_id
 anti join payments on latest.id = payments.order_id
@@ -47,9 +50,7 @@ with budget as (
         getvariable('split_payments') as split,
         split + getvariable('retried_payments') as retried,
         retried + getvariable('failed_payments') as failed,
-        getvariable('messages') - getvariable('split_payments') - getvariable('retried_payments')
-            - getvariable('refunds') - getvariable('redelivered') - getvariable('late_payments')
-            as base,
+        getvariable('paid_orders') as base,
 ),
 chosen as (
     select
@@ -63,7 +64,8 @@ chosen as (
         end as kind,
         if(is_new,
             later(ordered_at, 60 + pick('payment.minutes', order_id, 5400)),
-            later(getvariable('today') - interval 1 day, daily_pick('payment.late', order_id, 80000))
+            later(getvariable('today') - interval 1 day,
+                daily_pick('payment.late', order_id, 80000))
         ) as first_paid_at,
     from payable, budget
     where place <= if(is_new, base, getvariable('late_payments'))

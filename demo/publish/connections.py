@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from demo.errors import ShopError
 
@@ -15,7 +15,7 @@ Row = Sequence[object]
 class Database(Protocol):
     """What a sink asks of a database, inside one transaction."""
 
-    types: dict[str, str]
+    types: ClassVar[dict[str, str]]
     """Column types by the names key, number, text, money, boolean and moment."""
 
     def run(self, sql: str) -> None:
@@ -34,7 +34,7 @@ class Database(Protocol):
 class Sqlite:
     """SQLite: its types are loose, and a BIGINT key may even be null."""
 
-    types = {
+    types: ClassVar[dict[str, str]] = {
         "key": "bigint primary key",
         "number": "bigint",
         "text": "text",
@@ -68,7 +68,7 @@ class Sqlite:
 class Server:
     """PostgreSQL or MySQL through any driver that writes parameters as %s."""
 
-    types = {
+    types: ClassVar[dict[str, str]] = {
         "key": "bigint primary key",
         "number": "bigint",
         "text": "varchar(200)",
@@ -105,7 +105,7 @@ class Server:
 class Postgres(Server):
     """PostgreSQL by psycopg2: moments with time zone, rows by COPY."""
 
-    types = Server.types | {"text": "text", "moment": "timestamptz"}
+    types: ClassVar[dict[str, str]] = Server.types | {"text": "text", "moment": "timestamptz"}
 
     def insert(self, table: str, rows: Sequence[Row]) -> None:
         """Copy rows given in the table's column order."""
@@ -152,32 +152,34 @@ def _sqlite(path: str) -> Iterator[Database]:
 
 @contextmanager
 def _server(url: str) -> Iterator[Database]:
-    connection = _open(url)
-    try:
-        cursor = connection.cursor()
-        if "postgres" in url:
-            cursor.execute("set time zone 'UTC'")
-            yield Postgres(cursor)
-        else:
-            yield Server(cursor)
-        connection.commit()
-    finally:
-        connection.close()
-
-
-def _open(url: str) -> Any:
     import sqlalchemy
-    from sqlalchemy.exc import SQLAlchemyError
 
     address = sqlalchemy.make_url(url)
     if address.drivername in {"postgresql", "postgres"}:
         address = address.set(drivername="postgresql+psycopg2")
+    shown = address.render_as_string(hide_password=True)
     try:
-        return sqlalchemy.create_engine(address, poolclass=sqlalchemy.NullPool).raw_connection()
-    except (SQLAlchemyError, ImportError) as error:
-        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        shown = address.render_as_string(hide_password=True)
-        raise ShopError(
-            f"The shop's database '{shown}' could not be opened: {cause}. "
-            "Check that it runs, that the URL is right and that its driver is installed."
-        ) from error
+        engine = sqlalchemy.create_engine(address, poolclass=sqlalchemy.NullPool)
+    except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
+        raise _unusable(shown, error) from error
+    try:
+        with closing(engine.raw_connection()) as connection:
+            yield _open(connection.cursor(), address.get_backend_name())
+            connection.commit()
+    except (sqlalchemy.exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
+        raise _unusable(shown, error) from error
+
+
+def _open(cursor: Any, kind: str) -> Database:
+    if kind != "postgresql":
+        return Server(cursor)
+    cursor.execute("set time zone 'UTC'")
+    return Postgres(cursor)
+
+
+def _unusable(shown: str, error: Exception) -> ShopError:
+    cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    return ShopError(
+        f"The shop's database '{shown}' could not be used: {cause}. "
+        "Check that it runs, that the URL is right and that its driver is installed."
+    )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gzip
-from datetime import date
 from typing import TYPE_CHECKING
 
 from demo.days import NEW_COLUMNS_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
     from pathlib import Path
 
     import duckdb
@@ -136,7 +136,8 @@ def publish_files(
     for target, content in _texts(connection, folder, day):
         _put(target, aside, gzip.compress(content, compresslevel=1, mtime=0))
     for on, hour in connection.execute(
-        "select distinct file_on, hour from events where day = ? and format = 'parquet' order by all",
+        "select distinct file_on, hour from events where day = ? and format = 'parquet' "
+        "order by all",
         [day],
     ).fetchall():
         made = aside / "events.parquet"
