@@ -123,5 +123,8 @@ def _loaded(source: str, table: str, load_id: str, connection: Connection) -> in
 
 
 def _rejected(source: str, load_id: str, connection: Connection) -> dict[str, int]:
-    sql = f'select table_name, count(*) from "raw_{source}"._rejects where _dlt_load_id = ? group by 1'
+    sql = (
+        f'select table_name, count(*) from "raw_{source}"._rejects '
+        "where _dlt_load_id = ? group by table_name"
+    )
     return {str(name): int(count) for name, count in connection.execute(sql, [load_id]).fetchall()}

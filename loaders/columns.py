@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DLT_TYPES: Final = {
+    from dlt.common.data_types import TDataType
+    from dlt.common.schema.typing import TColumnSchema
+
+DLT_TYPES: Final[dict[str, TDataType]] = {
     "text": "text",
     "bigint": "bigint",
     "double": "double",
@@ -30,7 +33,7 @@ DUCKDB_TYPES: Final = {
 _DECIMAL = re.compile(r"decimal\((\d+), ?(\d+)\)")
 
 
-def columns(**types: str) -> dict[str, dict[str, Any]]:
+def columns(**types: str) -> dict[str, TColumnSchema]:
     """Return dlt column hints for columns named with a type in one word.
 
     Args:
@@ -41,6 +44,12 @@ def columns(**types: str) -> dict[str, dict[str, Any]]:
         ValueError: a type that is none of these.
     """
     return {name: _hint(name, kind) for name, kind in types.items()}
+
+
+def latest_first(columns: dict[str, TColumnSchema], column: str) -> dict[str, TColumnSchema]:
+    """Return the columns, with the one by which the latest of two rows with one key is told."""
+    latest: TColumnSchema = {**columns[column], "dedup_sort": "desc"}
+    return {**columns, column: latest}
 
 
 def duckdb_type(hint: Mapping[str, Any]) -> str:
@@ -59,14 +68,14 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _hint(name: str, kind: str) -> dict[str, Any]:
+def _hint(name: str, kind: str) -> TColumnSchema:
     decimal = _DECIMAL.fullmatch(kind)
     if decimal:
         precision, scale = map(int, decimal.groups())
-        return {"data_type": "decimal", "precision": precision, "scale": scale}
+        return {"name": name, "data_type": "decimal", "precision": precision, "scale": scale}
     if kind not in DLT_TYPES:
         raise ValueError(
             f"Unknown type '{kind}' of column '{name}'. Known types: "
             f"{', '.join(DLT_TYPES)}, decimal(18, 2)."
         )
-    return {"data_type": DLT_TYPES[kind]}
+    return {"name": name, "data_type": DLT_TYPES[kind]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ def committing() -> Iterator[Callable[[], None]]:
     actions: list[Callable[[], None]] = []
     token = _waiting.set(actions)
     try:
-        yield lambda: [action() for action in actions] and None
+        yield partial(_do_all, actions)
     finally:
         _waiting.reset(token)
+
+
+def _do_all(actions: list[Callable[[], None]]) -> None:
+    for action in actions:
+        action()

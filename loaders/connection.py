@@ -72,6 +72,12 @@ class Connection:
 
 
 def connect_duckdb(path: Path) -> Connection:
+    """Open a DuckDB file, made with its folder when it is not there.
+
+    Raises:
+        WarehouseBusy: another process holds the file.
+        WarehouseFailed: it cannot be opened.
+    """
     import duckdb
 
     try:
@@ -88,6 +94,11 @@ def connect_duckdb(path: Path) -> Connection:
 
 
 def connect_postgres(dsn: str) -> Connection:
+    """Connect to PostgreSQL; each statement is its own transaction.
+
+    Raises:
+        WarehouseFailed: the server cannot be reached.
+    """
     import psycopg2
 
     try:

@@ -24,12 +24,13 @@ from loaders.cursor import guard
 from loaders.explain import explain
 from loaders.gate import REJECT_SHAPE, Gate, Shape, empty_rows, shape
 from loaders.quarantine import HINTS, TABLE
-from loaders.side_table import add_table  # noqa: E402
+from loaders.side_table import add_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dlt import Pipeline
+    from dlt.common.destination import TLoaderFileFormat
     from dlt.extract import DltResource, DltSource
 
     from loaders.warehouse import Target
@@ -167,9 +168,7 @@ def _declare(pipeline: Pipeline, source: DltSource, shapes: dict[str, Shape]) ->
         dlt.resource(
             [empty_rows(found)],
             name=name,
-            columns=resource.columns,
-            primary_key=resource._hints.get("primary_key"),  # noqa: SLF001  it has no getter
-            merge_key=resource._hints.get("merge_key"),  # noqa: SLF001
+            columns=resource.compute_table_schema()["columns"],  # the keys are marked there
             write_disposition=resource.write_disposition,
         )
         for name, resource in source.resources.items()
@@ -178,7 +177,7 @@ def _declare(pipeline: Pipeline, source: DltSource, shapes: dict[str, Shape]) ->
     rejects = dlt.resource([empty_rows(REJECT_SHAPE)], name=TABLE, **HINTS)
     # an empty Parquet file is more than dlt's way into PostgreSQL can take
     is_duckdb = pipeline.destination.destination_name == "duckdb"
-    file_format = "parquet" if is_duckdb else "csv"
+    file_format: TLoaderFileFormat = "parquet" if is_duckdb else "csv"
     pipeline.run([*tables, rejects], schema=source.schema, loader_file_format=file_format)
 
 

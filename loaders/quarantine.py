@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import dlt
 
 from loaders.columns import columns
+from loaders.dispositions import KEEP_FIRST
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +26,7 @@ HINTS: Final[dict[str, Any]] = {
     "columns": COLUMNS,
     "primary_key": "reject_id",
     # what was rejected once is not rejected anew when the source is read again
-    "write_disposition": {"disposition": "merge", "strategy": "insert-only"},
+    "write_disposition": KEEP_FIRST,
 }
 
 

@@ -10,11 +10,14 @@ import dlt
 import pyarrow as pa
 import sqlalchemy as sa
 
+from loaders.columns import latest_first
+from loaders.dispositions import REPLACE_KEYS
 from loaders.errors import SourceRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from dlt.common.schema.typing import TColumnSchema
     from dlt.extract import DltResource, Incremental
 
 ROWS_AT_ONCE: Final = 50_000
@@ -25,7 +28,7 @@ def table(
     url: str,
     *,
     key: str | tuple[str, ...],
-    columns: dict[str, Any],
+    columns: dict[str, TColumnSchema],
     cursor: Incremental[Any] | None = None,
     source_table: str | None = None,
     batch_size: int = ROWS_AT_ONCE,
@@ -45,14 +48,13 @@ def table(
     """
     place = (url, source_table or name, batch_size)
     if cursor is not None:
-        latest = {**columns[cursor.cursor_path], "dedup_sort": "desc"}
-        columns = {**columns, cursor.cursor_path: latest}
+        columns = latest_first(columns, cursor.cursor_path)
     resource = dlt.resource(
         _all_rows if cursor is None else _changed_rows,
         name=name,
         columns=columns,
         primary_key=key,
-        write_disposition={"disposition": "merge", "strategy": "delete-insert"},
+        write_disposition=REPLACE_KEYS,
     )
     return resource(*place) if cursor is None else resource(*place, cursor=cursor)
 
@@ -92,7 +94,7 @@ def _reflect(engine: sa.Engine, name: str) -> sa.Table:
         ) from None
 
 
-def _select(table: sa.Table, cursor: str | None, since: Any, dialect: str) -> sa.Select[Any]:
+def _select(table: sa.Table, cursor: str | None, since: Any, dialect: str) -> Any:
     """Select all columns as the driver gives them, so that a wrong value never stops the read."""
     columns = [sa.type_coerce(column, sa.types.NullType).label(column.name) for column in table.c]
     statement = sa.select(*columns)

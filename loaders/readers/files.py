@@ -15,6 +15,7 @@ import fsspec
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from loaders.columns import columns
+from loaders.dispositions import REPLACE_KEYS
 from loaders.errors import SourceUnreachable
 from loaders.readers.formats import CsvOptions, kind_of
 from loaders.readers.staging import Staging
@@ -23,6 +24,7 @@ from loaders.side_table import add_table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dlt.common.schema.typing import TColumnSchema
     from dlt.extract import DltResource
     from fsspec import AbstractFileSystem
 
@@ -37,7 +39,7 @@ FILES_HINTS: Final[dict[str, Any]] = {
         count_rejected="bigint",
     ),
     "primary_key": ("table_name", "path"),
-    "write_disposition": {"disposition": "merge", "strategy": "delete-insert"},
+    "write_disposition": REPLACE_KEYS,
 }
 PLACE: Final = columns(_file="text", _line="bigint")
 ROWS_AT_ONCE: Final = 500_000
@@ -64,7 +66,7 @@ def files(
     url: str,
     *,
     pattern: str = "**",
-    columns: dict[str, Any],
+    columns: dict[str, TColumnSchema],
     csv: CsvOptions | None = None,
     quiet_seconds: float = 0,
     batch_size: int = ROWS_AT_ONCE,
@@ -87,9 +89,11 @@ def files(
         name=name,
         columns={**columns, **PLACE},
         merge_key="_file",
-        write_disposition={"disposition": "merge", "strategy": "delete-insert"},
+        write_disposition=REPLACE_KEYS,
     )
-    made = resource(name, url, pattern, columns, csv or CsvOptions(), quiet_seconds, batch_size)
+    made: DltResource = resource(
+        name, url, pattern, columns, csv or CsvOptions(), quiet_seconds, batch_size
+    )
     add_table(made, FILES, FILES_HINTS)
     return made
 
@@ -98,7 +102,7 @@ def _rows(
     table: str,
     url: str,
     pattern: str,
-    columns: dict[str, Any],
+    columns: dict[str, TColumnSchema],
     csv: CsvOptions,
     quiet_seconds: float,
     batch_size: int,
@@ -183,7 +187,8 @@ def _known(table: str) -> dict[str, str]:
     )
     with pipeline.sql_client() as client:
         try:
-            return dict(client.execute_sql(sql, table) or [])
+            rows = client.execute_sql(sql, table) or []
+            return {str(path): str(version) for path, version in rows}
         except DatabaseUndefinedRelation:
             return {}
 

@@ -87,7 +87,8 @@ def csv_arrival(
         f"columns={{{types}}}, auto_detect=false, header={options.header}, "
         f"delim={literal(options.delimiter)}, quote={literal(options.quote)}, "
         f"escape={literal(options.escape)}, encoding={literal(options.encoding)}, "
-        f"store_rejects=true, rejects_table={literal(broken)}, rejects_scan={literal(broken + '_scan')})"
+        f"store_rejects=true, rejects_table={literal(broken)}, "
+        f"rejects_scan={literal(broken + '_scan')})"
     )
     return Arrival(
         relation=relation,
@@ -99,8 +100,9 @@ def csv_arrival(
 def broken_lines(table: str) -> str:
     """Return SQL that gives each line of a CSV file that is no row: line, reason, payload."""
     return (
-        "(select line, arg_min(lower(error_type) || ': ' || error_message, byte_position) as reason,"
-        f" any_value(csv_line) as payload from {table} group by line)"
+        "(select line, any_value(csv_line) as payload, "
+        "arg_min(lower(error_type) || ': ' || error_message, byte_position) as reason "
+        f"from {table} group by line)"
     )
 
 

@@ -5,19 +5,24 @@ A broker is three calls: receive, acknowledge, lag.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import dlt
 
+from loaders.columns import columns
 from loaders.commit import after_commit
+from loaders.dispositions import REPLACE_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dlt.common.schema.typing import TColumnSchema
     from dlt.extract import DltResource
 
 
 MESSAGES_AT_ONCE: Final = 10_000
+MESSAGE_ID: Final = columns(message_id="text")
 
 
 class Broker(Protocol):
@@ -40,7 +45,7 @@ def messages(
     name: str,
     broker: Broker,
     *,
-    columns: dict[str, Any],
+    columns: dict[str, TColumnSchema],
     batch_size: int = MESSAGES_AT_ONCE,
     max_messages: int = 1_000_000,
 ) -> DltResource:
@@ -56,9 +61,9 @@ def messages(
     resource = dlt.resource(
         _received,
         name=name,
-        columns={"message_id": {"name": "message_id", "data_type": "text"}, **columns},
+        columns={**MESSAGE_ID, **columns},
         primary_key="message_id",
-        write_disposition={"disposition": "merge", "strategy": "delete-insert"},
+        write_disposition=REPLACE_KEYS,
     )
     return resource(broker, batch_size, max_messages)
 
@@ -70,6 +75,6 @@ def _received(broker: Broker, batch_size: int, max_messages: int) -> Iterator[li
         if not page:
             return
         ids = [str(message["message_id"]) for message in page]
-        after_commit(lambda ids=ids: broker.acknowledge(ids))
+        after_commit(partial(broker.acknowledge, ids))
         taken += len(page)
         yield page

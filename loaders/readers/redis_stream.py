@@ -24,9 +24,7 @@ class RedisStream:
         self.client = redis.Redis.from_url(url, decode_responses=True, encoding_errors="replace")
 
     def receive(self, count: int) -> list[dict[str, Any]]:
-        """Return up to `count` messages: first those of this consumer that were never
-        acknowledged, then new ones.
-        """
+        """Return up to `count` messages, first those received before and never acknowledged."""
         self._ensure_group()
         if self.pending_from is not None:
             page = self._read(self.pending_from, count)
@@ -55,6 +53,6 @@ class RedisStream:
                 raise
 
     def _read(self, after: str, count: int) -> list[dict[str, Any]]:
-        answer = self.client.xreadgroup(self.group, self.consumer, {self.stream: after}, count)
+        answer: Any = self.client.xreadgroup(self.group, self.consumer, {self.stream: after}, count)
         entries = answer[0][1] if answer else []
         return [{**fields, "message_id": message_id} for message_id, fields in entries]

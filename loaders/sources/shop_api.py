@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 import dlt
 from dlt.sources.rest_api import rest_api_resources
 
-from loaders.columns import columns
+from loaders.columns import columns, latest_first
 from loaders.cursor import EPOCH, as_iso
+from loaders.dispositions import REPLACE_KEYS
 
 if TYPE_CHECKING:
     from dlt.extract import DltResource
@@ -55,8 +56,8 @@ def shop_api(
                 {
                     "name": "users",
                     "primary_key": "id",
-                    "write_disposition": {"disposition": "merge", "strategy": "delete-insert"},
-                    "columns": USERS | {"updated_at": USERS["updated_at"] | {"dedup_sort": "desc"}},
+                    "write_disposition": REPLACE_KEYS,
+                    "columns": latest_first(USERS, "updated_at"),
                     "endpoint": {
                         "path": "users",
                         "params": {
