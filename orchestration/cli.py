@@ -45,7 +45,7 @@ def flags(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")] = False,
 ) -> None:
     """Load, build, publish, deliver: batch analytics with dlt and dbt, and a thin runner."""
-    Flags.debug, Flags.verbose = debug, verbose
+    Flags.debug, Flags.verbose = debug, verbose or debug
 
 
 @app.command()

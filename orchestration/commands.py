@@ -105,7 +105,7 @@ def _work(
             clock=Clock(),
         )
         try:
-            with display:
+            with display, log:
                 run = what(runner, stop)
         finally:
             workers.close()

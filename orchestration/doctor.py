@@ -46,7 +46,7 @@ def examine(target: str | None, *, as_json: bool) -> int:
         show.as_json({"healthy": not wrong, "checks": [asdict(finding) for finding in findings]})
         return 1 if wrong else 0
     for finding in findings:
-        show.text(f"{finding.state:8} {finding.check:12} {finding.found}")
+        show.text(f"{finding.state:8} {finding.check:14} {finding.found}")
     show.text("All is well." if not wrong else f"{len(wrong)} to put right.")
     return 1 if wrong else 0
 
@@ -65,7 +65,7 @@ def findings_for(target: str | None) -> Iterator[Finding]:
     )
     for check, look in CHECKS.items():
         yield _look(check, look, current)
-    yield from _sources()
+    yield from _settings()
 
 
 def _look(check: str, look: Callable[[Settings], str], current: Settings) -> Finding:
@@ -176,5 +176,17 @@ CHECKS: Final = {
 }
 
 
-def _sources() -> Iterator[Finding]:
-    return iter(())
+def _settings() -> Iterator[Finding]:
+    """Yield whether each source and output finds its settings; secrets are not shown."""
+    from loaders import OUTPUTS, SOURCES
+    from loaders.deliver import output_named
+    from loaders.explain import explain
+    from loaders.load import find_source
+
+    for name, find in [(n, find_source) for n in SOURCES] + [(n, output_named) for n in OUTPUTS]:
+        try:
+            find(name)
+        except Exception as error:  # noqa: BLE001  told in the finding
+            yield Finding(check=name, state="wrong", found=str(explain(error, name)))
+        else:
+            yield Finding(check=name, state="ok", found="has its settings")

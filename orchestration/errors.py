@@ -49,10 +49,13 @@ class LedgerFailed(OrchestrationError):
 class StepFailed(OrchestrationError):
     """A step could not be done."""
 
-    def __init__(self, message: str, *, retryable: bool = False, detail: Any = None) -> None:
+    def __init__(
+        self, message: str, *, retryable: bool = False, detail: Any = None, traceback: str = ""
+    ) -> None:
         super().__init__(message)
         self.can_be_retried = retryable
         self.detail = detail or {}
+        self.traceback = traceback
 
 
 class ModelsFailed(OrchestrationError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +33,12 @@ class LogListener:
                     structlog.WriteLogger(sys.stderr), processors=[stamp, renderer]
                 )
             )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
 
     def __call__(self, event: Event) -> None:
         """Write the event with its run and step."""

@@ -238,7 +238,8 @@ class _Run:
             completed_at=self.runner.clock.now(),
             detail=dict(getattr(error, "detail", None) or {}),
         )
-        self.tell("step_ended", step.name, status=status, error=message, seconds=seconds)
+        trace = {"exception": text} if (text := getattr(error, "traceback", "")) else {}
+        self.tell("step_ended", step.name, status=status, error=message, seconds=seconds, **trace)
         return status
 
     def _end(self, statuses: dict[str, str]) -> tuple[str, str | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,9 +53,22 @@ def writing(request: Request, emit: Emit) -> Iterator[Target]:
 
     warehouse = target(request.target)
     begun = time.perf_counter()
-    with warehouse.exclusive(timeout=request.timeout):
+    with ExitStack() as stack:
+        while not _entered(stack, warehouse):
+            if time.perf_counter() - begun > request.timeout:
+                stack.enter_context(warehouse.exclusive())
         emit({"waited": time.perf_counter() - begun})
         yield warehouse
+
+
+def _entered(stack: ExitStack, warehouse: Target) -> bool:
+    from loaders.errors import WarehouseBusy
+
+    try:
+        stack.enter_context(warehouse.exclusive())
+    except WarehouseBusy:
+        return False
+    return True
 
 
 def load(request: Request, emit: Emit) -> Outcome:

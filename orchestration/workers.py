@@ -163,7 +163,10 @@ class _Call:
             return Outcome.from_message(content)
         if kind == "error":
             raise StepFailed(
-                content["message"], retryable=content["retryable"], detail=content["detail"]
+                content["message"],
+                retryable=content["retryable"],
+                detail=content["detail"],
+                traceback=content["traceback"],
             )
         if kind == "event":
             emit(content)

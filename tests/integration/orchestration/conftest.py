@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from orchestration import settings as settings_
-from orchestration.settings import Settings
 from orchestration.steps import Request
 from orchestration.workers import Kind, Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from orchestration.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 

@@ -1,4 +1,4 @@
-"""Steps for the tests of the workers: one that works, one that hangs, one that dies, one that fails."""
+"""Steps for the tests of the workers: one works, one hangs, one dies, one fails."""
 
 from __future__ import annotations
 

@@ -1,20 +1,22 @@
-"""dbt builds in a child, tells what failed in plain words, goes on where it stopped, frees DuckDB."""
+"""dbt builds in a child, tells what failed, goes on where it stopped, and frees DuckDB."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
 
 from orchestration.errors import StepFailed
-from orchestration.outcome import Outcome
-from orchestration.settings import Settings
 from orchestration.steps import Request
-from orchestration.workers import Workers
+
+if TYPE_CHECKING:
+    from orchestration.outcome import Outcome
+    from orchestration.settings import Settings
+    from orchestration.workers import Workers
 
 RequestOf = Callable[..., Request]
 BROKEN = "select id, id * 2 as doubled from {{ ref('numbers') }} union all select 1, 2"
@@ -67,11 +69,11 @@ def test_dbt_behind_its_seam(
     assert again.detail["tests_passed"] == 2
 
     model.write_text("select nonsense from {{ ref('numbers') }}")
-    with pytest.raises(StepFailed, match="The model 'doubled' could not be built: .*nonsense"):
+    with pytest.raises(StepFailed, match=r"The model 'doubled' could not be built: .*nonsense"):
         build(dbt_workers, request_of("transform", run_id="worse"))
 
     model.write_text("select {{ nonsense(")
-    with pytest.raises(StepFailed, match="dbt could not begin to build .*doubled.sql"):
+    with pytest.raises(StepFailed, match=r"dbt could not begin to build .*doubled.sql"):
         build(dbt_workers, request_of("transform", run_id="worst"))
 
     model.write_text(GOOD)

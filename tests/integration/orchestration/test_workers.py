@@ -1,4 +1,4 @@
-"""A step runs in a child of a warm process: it can be ended with its children, and its end is told."""
+"""A step runs in a child of a warm process: it can be ended, and its end is told."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from orchestration import process
 from orchestration.errors import Cancelled, StepDied, StepFailed, StepTimedOut
 from orchestration.steps import Request
-from orchestration.workers import Workers
+
+if TYPE_CHECKING:
+    from orchestration.workers import Workers
 
 RequestOf = Callable[..., Request]
 

@@ -1,21 +1,24 @@
-"""A ledger in a temporary folder, settings, a clock that is driven, and an executor of functions."""
+"""A ledger in a temporary folder, settings, a driven clock, and an executor of functions."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from loaders.warehouse import Target
 from orchestration.clock import Clock
 from orchestration.ledger import Ledger
-from orchestration.outcome import Outcome
 from orchestration.settings import Settings
-from orchestration.steps import Request
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from orchestration.outcome import Outcome
+    from orchestration.steps import Request
 
 
 class DrivenClock(Clock):
@@ -26,12 +29,15 @@ class DrivenClock(Clock):
         self.waits: list[float] = []
 
     def now(self) -> datetime:
+        """Tell the driven time."""
         return self.time
 
     def monotonic(self) -> float:
+        """Tell the driven time in seconds."""
         return self.time.timestamp()
 
     def wait(self, stop: threading.Event, seconds: float) -> bool:
+        """Note how long, and move on at once."""
         self.waits.append(seconds)
         self.time += timedelta(seconds=seconds)
         return stop.is_set()
@@ -50,6 +56,8 @@ class Functions:
     def execute(
         self, request: Request, *, timeout: float, stop: threading.Event, emit: Any
     ) -> Outcome:
+        """Call the function of the step's name."""
+        del timeout, stop, emit
         self.calls.append(request.step)
         return self.functions[request.step](request)
 

@@ -1,22 +1,25 @@
-"""The ledger keeps runs across processes, counts exactly, and never shows a dead run as running."""
+"""The ledger keeps runs, counts exactly, and never shows a dead run as running."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
 
 from orchestration import lease, process
 from orchestration.errors import AlreadyRunning, LedgerFailed, NameUnknown
+from orchestration.lease import Claim
 from orchestration.ledger import Ledger, new_id
 from orchestration.ledger_schema import LEASES, NEWEST, VERSION
-from orchestration.lease import Claim
 from orchestration.outcome import Outcome, Table
 from orchestration.plan import Job, Step
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 JOB = Job(steps=(Step(kind="load", argument="a"), Step(kind="transform", needs=("load a",))))

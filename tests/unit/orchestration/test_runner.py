@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from orchestration.errors import AlreadyRunning, StepFailed
-from orchestration.events import Event
-from orchestration.ledger import Ledger
 from orchestration.outcome import Delivery, Outcome, Table
 from orchestration.plan import Job, Retry, Step
 from orchestration.runner import Runner
+
+if TYPE_CHECKING:
+    from orchestration.events import Event
+    from orchestration.ledger import Ledger
+    from orchestration.settings import Settings
+
+Steps = dict[str, Any]
+RunnerOf = Callable[..., Runner]
 
 JOB = Job(
     retry=Retry(attempts=3, wait=60),
@@ -44,7 +51,7 @@ def refuse(*_: Any) -> Outcome:
 
 
 @pytest.fixture
-def good() -> dict[str, Any]:
+def good() -> Steps:
     return {
         "load_a": lambda _: Outcome(tables=(USERS,)),
         "load_b": nothing,
@@ -55,7 +62,7 @@ def good() -> dict[str, Any]:
 
 
 @pytest.fixture
-def runner_of(settings, ledger, clock, functions):  # type: ignore[no-untyped-def]
+def runner_of(settings: Settings, ledger: Ledger, clock: Any, functions: Any) -> RunnerOf:
     def make(steps: dict[str, Any], *listeners: Any) -> Runner:
         return Runner(
             settings=settings,
@@ -72,7 +79,7 @@ def statuses(run: dict[str, Any]) -> list[str]:
     return [step["status"] for step in run["steps"]]
 
 
-def test_a_good_run_is_recorded_in_full(runner_of, good) -> None:
+def test_a_good_run_is_recorded_in_full(runner_of: RunnerOf, good: Steps) -> None:
     run = runner_of(good).run("daily", JOB)
     assert run["status"] == "completed"
     assert statuses(run) == ["completed"] * 5
@@ -84,14 +91,14 @@ def test_a_good_run_is_recorded_in_full(runner_of, good) -> None:
     assert run["error"] is None
 
 
-def test_steps_run_in_the_order_of_their_needs(runner_of, good) -> None:
+def test_steps_run_in_the_order_of_their_needs(runner_of: RunnerOf, good: Steps) -> None:
     runner = runner_of(good)
     runner.run("daily", JOB)
     assert set(runner.executor.calls[:2]) == {"load a", "load b"}
     assert runner.executor.calls[2:] == ["transform", "deliver crm", "report"]
 
 
-def test_independent_steps_run_side_by_side(runner_of, good) -> None:
+def test_independent_steps_run_side_by_side(runner_of: RunnerOf, good: Steps) -> None:
     both = threading.Barrier(2, timeout=5)
 
     def meet(_: Any) -> Outcome:
@@ -102,7 +109,9 @@ def test_independent_steps_run_side_by_side(runner_of, good) -> None:
     assert run["status"] == "completed"
 
 
-def test_what_failed_stops_what_stands_on_it_and_nothing_else(runner_of, good) -> None:
+def test_what_failed_stops_what_stands_on_it_and_nothing_else(
+    runner_of: RunnerOf, good: Steps
+) -> None:
     run = runner_of({**good, "load_b": refuse}).run("daily", JOB)
     assert statuses(run) == ["completed", "failed", "skipped", "skipped", "completed"]
     assert run["status"] == "failed"
@@ -111,7 +120,7 @@ def test_what_failed_stops_what_stands_on_it_and_nothing_else(runner_of, good) -
     assert run["tables"] == [vars(USERS)]
 
 
-def test_resume_does_only_what_is_missing(runner_of, good, ledger: Ledger) -> None:
+def test_resume_does_only_what_is_missing(runner_of: RunnerOf, good: Steps, ledger: Ledger) -> None:
     failed = runner_of({**good, "load_b": refuse}).run("daily", JOB)
     runner = runner_of(good)
     run = runner.resume(failed, JOB)
@@ -122,7 +131,7 @@ def test_resume_does_only_what_is_missing(runner_of, good, ledger: Ledger) -> No
     assert len(ledger.runs()) == 1
 
 
-def test_an_error_that_can_be_retried_is(runner_of, good, clock) -> None:
+def test_an_error_that_can_be_retried_is(runner_of: RunnerOf, good: Steps, clock: Any) -> None:
     answers = iter([StepFailed("busy", retryable=True), StepFailed("busy", retryable=True), None])
 
     def third_time(_: Any) -> Outcome:
@@ -138,18 +147,22 @@ def test_an_error_that_can_be_retried_is(runner_of, good, clock) -> None:
     assert 120 <= second <= 150
 
 
-def test_an_error_that_cannot_be_retried_is_not(runner_of, good, clock) -> None:
+def test_an_error_that_cannot_be_retried_is_not(
+    runner_of: RunnerOf, good: Steps, clock: Any
+) -> None:
     run = runner_of({**good, "load_b": refuse}).run("daily", JOB)
     assert run["steps"][1]["attempts"] == 1
     assert clock.waits == []
 
 
-def test_a_failed_delivery_makes_a_run_partial(runner_of, good) -> None:
+def test_a_failed_delivery_makes_a_run_partial(runner_of: RunnerOf, good: Steps) -> None:
     run = runner_of({**good, "deliver_crm": refuse}).run("daily", JOB)
     assert run["status"] == "partial"
 
 
-def test_a_run_that_is_stopped_is_cancelled_and_can_be_resumed(runner_of, good) -> None:
+def test_a_run_that_is_stopped_is_cancelled_and_can_be_resumed(
+    runner_of: RunnerOf, good: Steps
+) -> None:
     stop = threading.Event()
 
     def last_wish(_: Any) -> Outcome:
@@ -162,11 +175,13 @@ def test_a_run_that_is_stopped_is_cancelled_and_can_be_resumed(runner_of, good) 
     assert runner_of(good).resume(run, JOB)["status"] == "completed"
 
 
-def test_a_second_run_of_the_job_is_refused_while_the_first_works(runner_of, good) -> None:
+def test_a_second_run_of_the_job_is_refused_while_the_first_works(
+    runner_of: RunnerOf, good: Steps
+) -> None:
     seen: list[str] = []
 
     def start_another(_: Any) -> Outcome:
-        with pytest.raises(AlreadyRunning, match="Cannot start the job 'daily': the run 2026"):
+        with pytest.raises(AlreadyRunning, match=r"Cannot start the job 'daily': the run 2026"):
             runner_of(good).run("daily", JOB)
         seen.append("refused")
         return Outcome()
@@ -175,7 +190,7 @@ def test_a_second_run_of_the_job_is_refused_while_the_first_works(runner_of, goo
     assert (run["status"], seen) == ("completed", ["refused"])
 
 
-def test_listeners_hear_of_every_step(runner_of, good) -> None:
+def test_listeners_hear_of_every_step(runner_of: RunnerOf, good: Steps) -> None:
     heard: list[Event] = []
     runner_of(good, heard.append).run("daily", JOB)
     names = [event.name for event in heard]
@@ -185,7 +200,7 @@ def test_listeners_hear_of_every_step(runner_of, good) -> None:
     assert heard[-1].fields["record"]["status"] == "completed"
 
 
-def test_a_step_that_breaks_is_a_failed_step(runner_of, good) -> None:
+def test_a_step_that_breaks_is_a_failed_step(runner_of: RunnerOf, good: Steps) -> None:
     run = runner_of({**good, "load_b": lambda _: 1 / 0}).run("daily", JOB)
     assert run["steps"][1]["status"] == "failed"
     assert run["steps"][1]["error"] == "division by zero"
