@@ -26,7 +26,7 @@ arrivals as (
 
 -- a file that arrives anew replaces its old rows: what it no longer holds is touched too
 touched as (
-    select _key from arrivals
+    select distinct _key from arrivals
     {% if is_incremental() %}
     union
     select _key from {{ this }}

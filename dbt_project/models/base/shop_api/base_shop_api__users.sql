@@ -17,7 +17,7 @@ arrivals as (
 
 -- what is no longer in the source at all is touched too
 touched as (
-    select _key from arrivals
+    select distinct _key from arrivals
     {% if is_incremental() %}
     union
     select _key from {{ this }}
