@@ -62,6 +62,11 @@ def fingerprint(current: Settings) -> tuple[int, float]:
     return len(files), max(times, default=0.0)
 
 
+def fingerprint_text() -> str:
+    """Return the fingerprint of the project as it is now."""
+    return "{}:{}".format(*fingerprint(settings_.read()))
+
+
 def build(request: Request, emit: Emit) -> dict[str, Any]:
     """Build and test the models and return what came of it (see `account`).
 
@@ -78,7 +83,7 @@ def build(request: Request, emit: Emit) -> dict[str, Any]:
     if result.result is None or not results.exists():
         raise ModelsFailed(_unbuilt(result.exception, current))
     shutil.copytree(artifacts, kept, dirs_exist_ok=True, ignore=_only_results)
-    detail = account(json.loads(results.read_text()), _compiled_paths(_manifest, artifacts))
+    detail = account(json.loads(results.read_text()), _places(_manifest, artifacts))
     if detail["failures"]:
         raise ModelsFailed(sentence(detail), detail)
     return detail
@@ -185,9 +190,23 @@ def _only_results(folder: str, names: list[str]) -> set[str]:
     return {name for name in names if name not in {"run_results.json", "manifest.json"}}
 
 
-def _compiled_paths(manifest: Any, artifacts: Path) -> dict[str, str]:
+def _places(manifest: Any, artifacts: Path) -> dict[str, tuple[str, str]]:
+    """Return for each node what people call it, and the path of its compiled SQL."""
     nodes = manifest.nodes.values() if manifest else ()
-    return {node.unique_id: str(_compiled_path(node, artifacts / "compiled")) for node in nodes}
+    return {
+        node.unique_id: (_label(node), str(_compiled_path(node, artifacts / "compiled")))
+        for node in nodes
+    }
+
+
+def _label(node: Any) -> str:
+    """Name a test by what it tests: dbt's own name for it carries all its arguments."""
+    told = getattr(node, "test_metadata", None)
+    where = str(getattr(node, "attached_node", "") or "").rpartition(".")[2]
+    if not told or not where:
+        return str(node.name)
+    column = getattr(node, "column_name", None)
+    return f"{told.name} of {where}{'.' + column if column else ''}"
 
 
 def _compiled_path(node: Any, folder: Path) -> Path:
@@ -196,18 +215,18 @@ def _compiled_path(node: Any, folder: Path) -> Path:
     return path / node.path if path.suffix in {".yml", ".yaml"} else path
 
 
-def account(results: Mapping[str, Any], compiled: Mapping[str, str]) -> dict[str, Any]:
+def account(results: Mapping[str, Any], places: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
     """Return what dbt's run_results.json says, in the runner's words.
 
     Args:
         results: the content of run_results.json.
-        compiled: unique id of a node → path of its compiled SQL.
+        places: unique id of a node → what people call it, and the path of its compiled SQL.
 
     Returns:
         built, skipped, tests_passed, tests_failed, tests_warned: counts; models: name and seconds
         of each, slowest first; failures and warnings: name, kind, message and compiled path.
     """
-    nodes = [_node(entry, compiled) for entry in results["results"]]
+    nodes = [_node(entry, places) for entry in results["results"]]
     tests = Counter(node["status"] for node in nodes if node["kind"] in TESTS)
     models = [node for node in nodes if node["kind"] in BUILT and node["status"] == "success"]
     slowest = sorted(models, key=lambda node: -node["seconds"])
@@ -223,17 +242,18 @@ def account(results: Mapping[str, Any], compiled: Mapping[str, str]) -> dict[str
     }
 
 
-def _node(entry: Mapping[str, Any], compiled: Mapping[str, str]) -> dict[str, Any]:
+def _node(entry: Mapping[str, Any], places: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
     kind, _, rest = entry["unique_id"].partition(".")
     message = " ".join(str(entry.get("message") or "").split())
+    label, compiled = places.get(entry["unique_id"], (rest.split(".")[1], ""))
     return {
-        "name": rest.split(".")[1],
+        "name": label,
         "kind": kind,
         "status": str(entry["status"]),
         "seconds": round(float(entry["execution_time"]), 3),
         "message": message,
         "rows": entry.get("failures"),
-        "compiled": compiled.get(entry["unique_id"], ""),
+        "compiled": compiled,
     }
 
 

@@ -48,7 +48,7 @@ JOBS: Final = {
         retry=Retry(attempts=3, wait=2.0),
         steps=(
             *LOADS,
-            Step(kind="transform", needs=tuple(step.name for step in LOADS)),
+            Step(kind="transform", only_new=True, needs=tuple(step.name for step in LOADS)),
             *OUTPUTS,
             Step(kind="report", after=tuple(s.name for s in (*LOADS, *OUTPUTS)), timeout=300),
         ),

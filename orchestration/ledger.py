@@ -159,15 +159,20 @@ class Ledger:
         with self.transaction() as connection:
             return tuple(connection.execute(query).scalars())
 
-    def statuses(self, run_id: str) -> dict[str, str]:
-        """Return the status of each step of a run."""
+    def last_detail(self, run_id: str, step: plan.Step) -> dict[str, Any] | None:
+        """Return what a step last handed back on this run's warehouse, unless it failed since."""
+        warehouse = sa.select(RUNS.c.warehouse).where(RUNS.c.id == run_id).scalar_subquery()
+        query = (
+            sa.select(STEPS.c.status, STEPS.c.detail)
+            .join(RUNS, RUNS.c.id == STEPS.c.run_id)
+            .where(RUNS.c.warehouse == warehouse, RUNS.c.id != run_id)
+            .where(STEPS.c.kind == step.kind, STEPS.c.argument == step.argument)
+            .order_by(RUNS.c.started_at.desc(), RUNS.c.id.desc())
+            .limit(1)
+        )
         with self.transaction() as connection:
-            rows = connection.execute(
-                sa.select(STEPS.c.name, STEPS.c.status)
-                .where(STEPS.c.run_id == run_id)
-                .order_by(STEPS.c.position)
-            )
-            return {row.name: row.status for row in rows}
+            row = connection.execute(query).first()
+        return dict(row.detail or {}) if row and row.status == plan.COMPLETED else None
 
     def end_run(
         self, connection: Connection, run_id: str, status: str, now: datetime, error: str | None

@@ -56,6 +56,8 @@ class Step:
     """Names of the steps that must have completed before this one starts."""
     after: tuple[str, ...] = ()
     """Names of the steps that must have ended, in whatever way, before this one starts."""
+    only_new: bool = False
+    """Leave the work of last time as it is when nothing new has come since (transform)."""
     timeout: float = 3600.0
     """Seconds after which an attempt is ended, with its children."""
     retry: Retry | None = None

@@ -30,6 +30,8 @@ def told(outcome: Outcome | None) -> str:
     if outcome.deliveries:
         return ", ".join(_sent(entry.successful, entry.failed) for entry in outcome.deliveries)
     detail = outcome.detail
+    if detail.get("unchanged"):
+        return "nothing new, left as it was"
     if "built" in detail:
         return f"{detail['built']} models built, {detail['tests_passed']} tests passed"
     return ""

@@ -111,11 +111,14 @@ class _Run:
     def __post_init__(self) -> None:
         self.lock = threading.Lock()
         self.errors: dict[str, str] = {}
+        self.details: dict[str, Any] = {}
         self.waited: dict[str, float] = {}
 
     def steps(self) -> tuple[str, str | None]:
         """Do all steps that can be done; return the run's status and error."""
-        statuses = self.runner.ledger.statuses(self.run_id)
+        record = self.runner.ledger.run(self.run_id)["steps"]
+        statuses = {step["name"]: step["status"] for step in record}
+        self.details = {step["name"]: step["detail"] or {} for step in record}
         left = [step for step in self.job.steps if statuses[step.name] == plan.PENDING]
         self.tell("run_started", job=self.name, steps=[step.name for step in left])
         self.runner.executor.warm({step.kind for step in left})
@@ -167,6 +170,7 @@ class _Run:
             seconds=seconds,
             completed_at=self.runner.clock.now(),
         )
+        self.details[step.name] = outcome.detail
         self.tell("step_ended", step.name, status=plan.COMPLETED, seconds=seconds, outcome=outcome)
         return plan.COMPLETED
 
@@ -199,6 +203,9 @@ class _Run:
             batch_size=self.job.batch_size,
             timeout=step.timeout,
             recorded=self._recorded(step),
+            only_new=step.only_new,
+            before=self.runner.ledger.last_detail(self.run_id, step),
+            needs=tuple(self.details.get(need, {}) for need in step.needs),
         )
         return self.runner.executor.execute(
             request,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from loaders import OUTPUTS, SOURCES
 from orchestration.outcome import Delivery, Outcome, Table, carry
 from orchestration.workers import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping
 
     from loaders.warehouse import Target
 
@@ -37,6 +38,12 @@ class Request:
     batch_size: int | None = None
     timeout: float = 3600.0
     """Seconds that the step has, waiting for another writer included."""
+    only_new: bool = False
+    """Whether work may be left as it is when nothing new has come."""
+    before: Mapping[str, Any] | None = None
+    """What this step handed back last time on this warehouse, unless it failed since."""
+    needs: tuple[Mapping[str, Any], ...] = ()
+    """What the steps that this one needs handed back in this run."""
     recorded: tuple[str, ...] = ()
     """The load packages of this source whose counts stand in the ledger."""
 
@@ -93,17 +100,39 @@ def transform(request: Request, emit: Emit) -> Outcome:
     """Build and test the models: all of them, or the selection in the argument."""
     from orchestration import dbt
 
-    with writing(request, emit):
-        return Outcome(detail=dbt.build(request, emit))
+    with writing(request, emit) as warehouse:
+        seen = {"project": dbt.fingerprint_text(), "loads": _loads(warehouse)}
+        if request.only_new and request.before and request.before.get("seen") == seen:
+            return Outcome(
+                detail={"unchanged": True, "seen": seen, "build": request.before["build"]}
+            )
+        detail = dbt.build(request, emit)
+        return Outcome(detail={**detail, "seen": seen, "build": request.run_id})
+
+
+def _loads(warehouse: Target) -> dict[str, str]:
+    """Return the newest committed load of each source, as the models see it."""
+    with warehouse.connect() as connection:
+        schemas = connection.execute(
+            "select table_schema from information_schema.tables where table_name = '_dlt_loads'"
+        ).fetchall()
+        newest = 'select max(load_id) from "{}"._dlt_loads where status = 0'
+        return {
+            str(name): str(connection.scalar(newest.format(name))) for (name,) in sorted(schemas)
+        }
 
 
 def publish(request: Request, emit: Emit) -> Outcome:
     """Let readers see the marts that have passed their tests."""
     from loaders.publish import publish as publish_marts
 
+    build = next((need["build"] for need in request.needs if "build" in need), None)
+    before = request.before or {}
+    if build and before.get("build") == build and Path(before["published"] or "/").exists():
+        return Outcome(detail={**before, "unchanged": True})
     with writing(request, emit) as warehouse:
         path = publish_marts(warehouse)
-    return Outcome(detail={"published": str(path) if path else None})
+    return Outcome(detail={"published": str(path) if path else None, "build": build})
 
 
 def deliver(request: Request, emit: Emit) -> Outcome:
@@ -127,14 +156,22 @@ def report(request: Request, _emit: Emit) -> Outcome:
     return Outcome(detail={"report": str(page.write(request.run_id))})
 
 
-_LOADERS: Final = "loaders.load,loaders.deliver"
+_LIBRARIES: Final = (
+    "dlt.common.libs.pyarrow",
+    "dlt.destinations.impl.duckdb.duck",
+    "dlt.sources.helpers.requests",
+    "pyarrow.dataset",
+)
+_PARTS: Final = ("loaders.load", "loaders.deliver", "loaders.publish")
+_LOADERS: Final = ",".join((*_PARTS, *SOURCES.values(), *OUTPUTS.values(), *_LIBRARIES))
 _DBT: Final = "orchestration.dbt"
+_REPORT: Final = "orchestration.report,altair,vl_convert,jinja2"
 
 KINDS: Final = {
     "load": Kind(function="orchestration.steps:load", preload=_LOADERS),
     "transform": Kind(function="orchestration.steps:transform", preload=_DBT),
     "publish": Kind(function="orchestration.steps:publish", preload=_LOADERS),
     "deliver": Kind(function="orchestration.steps:deliver", preload=_LOADERS),
-    "report": Kind(function="orchestration.steps:report", preload=_LOADERS),
+    "report": Kind(function="orchestration.steps:report", preload=_REPORT),
 }
 """What a step's `kind` may be."""

@@ -49,7 +49,10 @@ def _steps(run: Mapping[str, Any]) -> Grid:
 
 def built(run: Mapping[str, Any]) -> str:
     """Say how many models were built and tests passed, or ''."""
-    detail = next((row["detail"] for row in run["steps"] if "built" in (row["detail"] or {})), None)
+    details = [row["detail"] or {} for row in run["steps"] if row["kind"] == "transform"]
+    if any(detail.get("unchanged") for detail in details):
+        return "nothing new: the models stand as they were built and tested"
+    detail = next((detail for detail in details if "built" in detail), None)
     if not detail:
         return ""
     words = f"{detail['built']} models built, {detail['tests_passed']} tests passed"

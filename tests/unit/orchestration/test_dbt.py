@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestration import dbt
 
+PLACES = {"test.shop.unique_users.1": ("unique of users.id", "/compiled/unique.sql")}
 PARENTS = {
     "test.shop.unique_users.1": ["model.shop.users"],
     "test.shop.fresh.2": ["source.shop.shop_api.users"],
@@ -31,18 +32,18 @@ RESULTS = {
 
 
 def test_the_account_counts_each_kind() -> None:
-    detail = dbt.account(RESULTS, {"test.shop.unique_users.1": "/compiled/unique.sql"})
+    detail = dbt.account(RESULTS, PLACES)
     assert (detail["built"], detail["skipped"]) == (2, 1)
     assert (detail["tests_passed"], detail["tests_failed"], detail["tests_warned"]) == (2, 1, 1)
     assert [model["name"] for model in detail["models"]] == ["users", "currencies"]
-    assert [node["name"] for node in detail["failures"]] == ["unique_users", "orders"]
+    assert [node["name"] for node in detail["failures"]] == ["unique of users.id", "orders"]
     assert detail["failures"][0]["compiled"] == "/compiled/unique.sql"
 
 
 def test_the_sentence_names_the_first_failure_and_counts_the_rest() -> None:
-    detail = dbt.account(RESULTS, {"test.shop.unique_users.1": "/compiled/unique.sql"})
+    detail = dbt.account(RESULTS, PLACES)
     assert dbt.sentence(detail).startswith(
-        "The test 'unique_users' failed: 2 row(s) break it. 1 more failed. Its compiled SQL is "
+        "The test 'unique of users.id' failed: 2 row(s) break it. 1 more failed. Its compiled SQL is "
         "/compiled/unique.sql. What readers see has not changed;"
     )
 
