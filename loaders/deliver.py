@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from loaders import OUTPUTS
 from loaders.delivery import Delivery, DeliveryResult, Preview, model_of
+from loaders.delivery_record import DeliveryRecord, Refused
 from loaders.errors import LoaderError
-from loaders.outbox import Outbox, Refused
 from loaders.senders.files import Export, FileOutput
 from loaders.senders.places import place
 
@@ -59,7 +59,7 @@ def deliver(
             delivery = Delivery(
                 name=name,
                 output=output,
-                outbox=Outbox(connection, name, run_id),
+                record=DeliveryRecord(connection, name, run_id),
                 on_progress=on_progress or _silent,
             )
             result = delivery.run(allow_deletes=allow_deletes, replay=replay)
@@ -84,8 +84,8 @@ def preview(name: str, *, target: Target, limit: int = 20) -> Preview:
                 upserts=sum(part.rows for part in files.values()),
                 files=tuple(files)[:limit],
             )
-        outbox = Outbox(connection, name, run_id="")
-        delivery = Delivery(name=name, output=output, outbox=outbox, on_progress=_silent)
+        record = DeliveryRecord(connection, name, run_id="")
+        delivery = Delivery(name=name, output=output, record=record, on_progress=_silent)
         return delivery.preview(limit)
 
 
@@ -94,10 +94,10 @@ def refused(name: str, *, target: Target) -> list[Refused]:
     if name not in OUTPUTS:
         raise _unknown(name)
     with _opened(target) as connection:
-        outbox = Outbox(connection, name, run_id="")
-        outbox.prepare()
-        outbox.settle()
-        return outbox.refused()
+        record = DeliveryRecord(connection, name, run_id="")
+        record.prepare()
+        record.settle()
+        return record.refused()
 
 
 def output_named(name: str) -> KeyedOutput | FileOutput:

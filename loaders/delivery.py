@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from loaders.connection import Connection
-    from loaders.outbox import Counts, Outbox
+    from loaders.delivery_record import DeliveryRecord
+    from loaders.outbox import Counts
     from loaders.senders.facts import Answer, Item, KeyedOutput
 
 
@@ -62,12 +63,13 @@ class Delivery:
         *,
         name: str,
         output: KeyedOutput,
-        outbox: Outbox,
+        record: DeliveryRecord,
         on_progress: Callable[[int, int], object],
     ) -> None:
         self.name = name
         self.output = output
-        self.outbox = outbox
+        self.record = record
+        self.outbox = record.outbox
         self.on_progress = on_progress
         self.successful = self.failed = self.skipped = self.deletes = self.total = 0
 
@@ -77,10 +79,10 @@ class Delivery:
         Raises:
             DeliveryFailed: some items have no answer; its `result` says what was done.
         """
-        self.outbox.prepare()
-        self.outbox.settle()
+        self.record.prepare()
+        self.record.settle()
         if replay:
-            self.outbox.forgive()
+            self.record.forgive()
         try:
             self._send(self.outbox.counts())
             counts = self._plan(partial(self._check_deletes, allow_deletes=allow_deletes))
@@ -94,12 +96,12 @@ class Delivery:
 
     def preview(self, limit: int) -> Preview:
         """Rehearse it: plan as if all that is left had been taken, and take everything back."""
-        with self.outbox.transaction(keep=False):
-            self.outbox.prepare()
-            self.outbox.settle()
+        with self.record.transaction(keep=False):
+            self.record.prepare()
+            self.record.settle()
             left = self.outbox.counts()
             first = self.outbox.first_items(self.output.key, limit)
-            self.outbox.assume_delivered()
+            self.record.assume_delivered()
             counts = self._plan(_approve)
             first += self.outbox.first_items(self.output.key, limit - len(first))
         return Preview(
@@ -113,7 +115,7 @@ class Delivery:
 
     def _plan(self, approve: Callable[[Counts], object]) -> Counts:
         model = model_of(self.outbox.connection, self.name, self.output.model, self.output.key)
-        return self.outbox.plan(model, self.output.sender.batch_size, approve)
+        return self.record.plan(model, self.output.sender.batch_size, approve)
 
     def _result(self) -> DeliveryResult:
         return DeliveryResult(
@@ -134,10 +136,10 @@ class Delivery:
             return
         try:
             for answers in self.output.sender.send(self.outbox):
-                self.outbox.record(answers)
+                self.record.record(answers)
                 self._count(answers)
         finally:
-            self.outbox.settle()
+            self.record.settle()
 
     def _count(self, answers: list[Answer]) -> None:
         for answer in answers:
@@ -146,7 +148,7 @@ class Delivery:
         self.on_progress(self.successful + self.failed, self.total)
 
     def _check_deletes(self, counts: Counts, *, allow_deletes: bool) -> None:
-        delivered = self.outbox.count_delivered()
+        delivered = self.record.count_delivered()
         most = self.output.max_delete_share
         if allow_deletes or counts.deletes <= most * delivered:
             return

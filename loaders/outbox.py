@@ -1,32 +1,20 @@
-"""What an output still has to be told: planned and kept in the warehouse until it is answered.
-
-Three tables for each output, in schema `deliveries`:
-
-- `<output>`: the delivery record, one row for each item that the far side has or has refused.
-- `<output>__outbox`: the plan being sent. It is stored before the first batch goes out, so that a
-  batch whose answer was lost goes out again exactly as it was, under the same idempotency key.
-- `<output>__answers`: what came back, a row for each batch and for each item that fared otherwise.
-"""
+"""What an output still has to be told, as its plan has it: read in batches or in spans."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from loaders import delivery_sql as sql
-from loaders.errors import LoaderError
 from loaders.senders.facts import Batch, Item
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+    from pathlib import Path
 
     from loaders.connection import Connection
-    from loaders.senders.facts import Answer
 
 SCHEMA = "deliveries"
 ITEMS_AT_ONCE = 2_000
@@ -47,81 +35,37 @@ class Counts:
         return self.upserts + self.deletes
 
 
-@dataclass(frozen=True)
-class Refused:
-    """An item that the far side refused."""
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """Neighbours in the outbox, all of one batch."""
 
-    key: str
-    code: int | None
-    answer: str | None
-    """What the far side said."""
-    refused_at: datetime
-    """UTC."""
-    run_id: str
-    is_delete: bool
+    number: int
+    """The batch's."""
+    method: str
+    first: int
+    last: int
+    """Positions, both included."""
+
+    @property
+    def count(self) -> int:
+        """How many items it holds."""
+        return self.last - self.first + 1
 
 
 class Outbox:
-    """One output's plan, answers and delivery record."""
+    """The table `deliveries.<output>__outbox`."""
 
-    def __init__(self, connection: Connection, output: str, run_id: str) -> None:
+    def __init__(self, connection: Connection, output: str) -> None:
         self.connection = connection
         self.output = output
-        self.run_id = run_id
-        self._in_transaction = False
-        self.tables = {
-            "record": sql.relation(f"{SCHEMA}.{output}"),
-            "outbox": sql.relation(f"{SCHEMA}.{output}__outbox"),
-            "answers": sql.relation(f"{SCHEMA}.{output}__answers"),
-        }
-
-    def prepare(self) -> None:
-        """Make what is missing of the three tables."""
-        for statement in (f"create schema if not exists {SCHEMA}", sql.RECORD, sql.ANSWERS):
-            self._run(statement)
-        if not self.connection.table_exists(SCHEMA, f"{self.output}__outbox"):
-            self._run(
-                "create table {outbox} (_batch bigint, _position bigint, _plan text, "
-                "_key text, _method text, _hash text)"
-            )
-
-    def plan(
-        self, model: sql.Model, batch_size: int, approve: Callable[[Counts], object]
-    ) -> Counts:
-        """Store the difference between desired and delivered as the batches to be sent.
-
-        Args:
-            model: the desired state.
-            batch_size: how many items go out together.
-            approve: what it raises takes the plan back, before any of it could be sent.
-
-        Raises:
-            LoaderError: the model has a key twice, or none.
-        """
-        with self.transaction():
-            self._tidy(model)
-            self._run("drop table {outbox}")
-            self._run(
-                sql.OUTBOX,
-                batch_size=batch_size,
-                plan=f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{uuid4().hex[:8]}",
-                difference=model.difference(self.tables["record"]),
-            )
-            self._check_keys(model)
-            if self.connection.kind == "postgres":
-                self._run("create index on {outbox} (_batch)")
-            counts = self.counts()
-            approve(counts)
-        return counts
+        self.table = sql.relation(f"{SCHEMA}.{output}__outbox")
 
     def counts(self) -> Counts:
         """Count what is in the outbox."""
-        upserts, deletes, batches = self._run(sql.COUNTS).fetchall()[0]
+        upserts, deletes, batches = self.connection.execute(
+            sql.COUNTS.format(outbox=self.table)
+        ).fetchall()[0]
         return Counts(upserts=int(upserts), deletes=int(deletes), batches=int(batches))
-
-    def count_delivered(self) -> int:
-        """Count the items that the far side has."""
-        return self._count("select count(*) from {record} where payload_hash is not null")
 
     def model(self, key: tuple[str, ...]) -> sql.Model:
         """Describe the outbox itself, whose columns are those of the model when it was planned."""
@@ -129,7 +73,9 @@ class Outbox:
 
     def batches(self, key: tuple[str, ...]) -> Iterator[Batch]:
         """Give the batches in their order, a few of them in memory at a time."""
-        first, last = self._run("select min(_batch), max(_batch) from {outbox}").fetchall()[0]
+        first, last = self.connection.execute(
+            f"select min(_batch), max(_batch) from {self.table}"
+        ).fetchall()[0]
         if first is None:
             return
         model = self.model(key)
@@ -137,116 +83,56 @@ class Outbox:
         for start in range(first, last + 1, step):
             yield from self._window(model, start, start + step)
 
+    def spans(self) -> list[Span]:
+        """Return each batch as a span."""
+        found = self.connection.execute(
+            f"select _batch, _method, min(_position), max(_position) from {self.table} "
+            "group by _batch, _method order by _batch"
+        ).fetchall()
+        return [Span(number=row[0], method=row[1], first=row[2], last=row[3]) for row in found]
+
+    def export(self, path: Path, expressions: list[str], span: Span, null: str) -> None:
+        """Write expressions over a span's columns to a CSV file; the engine does it."""
+        query = self._span_query(expressions, span)
+        if self.connection.kind == "duckdb":
+            to = f"to '{path}' (format csv, header false, nullstr '{null}')"
+            self.connection.execute(f"copy ({query}) {to}")
+            return
+        with path.open("wb") as file, self.connection.raw.cursor() as cursor:
+            cursor.copy_expert(f"copy ({query}) to stdout (format csv, null '{null}')", file)
+
+    def rows(self, expressions: list[str], span: Span) -> Iterator[list[tuple[Any, ...]]]:
+        """Give expressions over a span's columns, a few thousand rows at a time."""
+        cursor = self.connection.raw.cursor()
+        cursor.execute(self._span_query(expressions, span))
+        while rows := cursor.fetchmany(ITEMS_AT_ONCE):
+            yield rows
+
+    def key_at(self, position: int) -> str:
+        """Return the key of the item at a position."""
+        query = f"select _key from {self.table} where _position = ?"
+        return str(self.connection.scalar(query, [position]))
+
+    def _span_query(self, expressions: list[str], span: Span) -> str:
+        return (
+            f"select {', '.join(expressions)} from {self.table} "
+            f"where _batch = {span.number} and _position between {span.first} and {span.last}"
+        )
+
     def first_items(self, key: tuple[str, ...], limit: int) -> list[Item]:
         """Return the first few items."""
         batches = self.batches(key)
         return list(islice((item for batch in batches for item in batch.items), max(0, limit)))
 
-    def assume_delivered(self) -> None:
-        """Settle all that is in the outbox as if it had been taken; for a rehearsal."""
-        self._run(
-            "insert into {answers} (_batch, outcome) select distinct _batch, 'delivered' "
-            "from {outbox}"
-        )
-        self.settle()
-
-    def record(self, answers: list[Answer]) -> None:
-        """Store answers, all or none of them."""
-        rows: list[tuple[Any, ...]] = []
-        now = datetime.now(UTC).replace(tzinfo=None)
-        for answer in answers:
-            rows.append((answer.number, None, "delivered", None, None, now, self.run_id))
-            rows += [
-                (answer.number, item.key, item.outcome, item.code, item.text, now, self.run_id)
-                for item in answer.exceptions
-            ]
-        places = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(rows))
-        values = [value for row in rows for value in row]
-        self._run(f"insert into {{answers}} values {places}", values)
-
-    def settle(self) -> None:
-        """Carry the answers over into the delivery record and take what they are for away."""
-        if not self._count("select count(*) from {answers}"):
-            return
-        with self.transaction():
-            for statement in (sql.SETTLED, sql.NEXT, sql.REPLACE):
-                self._run(statement)
-            self._run("insert into {record} select * from settled_record")
-            self._run("delete from {outbox} where _batch in (select _batch from {answers})")
-            self._run("delete from {answers}")
-            self._run("drop table settled")
-            self._run("drop table settled_record")
-
-    def refused(self) -> list[Refused]:
-        """Return what the far side refused and has not been offered in another form since."""
-        found = self._run(
-            "select item_key, code, answer, refused_at, run_id, refused_hash = 'delete' "
-            "from {record} where refused_hash is not null order by refused_at, item_key"
-        ).fetchall()
-        return [Refused(*row) for row in found]
-
-    def forgive(self) -> int:
-        """Forget what was refused, so that it is sent again; return how many items that are."""
-        refused = self._count("select count(*) from {record} where refused_hash is not null")
-        self._run("update {record} set refused_hash = null where refused_hash is not null")
-        return refused
-
-    def _tidy(self, model: sql.Model) -> None:
-        if self._count("select count(*) from {record} where refused_hash is not null"):
-            self._run(sql.FORGIVE, desired=model.desired())
-            self._run(sql.FORGET, desired=model.desired())
-
-    def _check_keys(self, model: sql.Model) -> None:
-        found = self._run(
-            "select _key, count(*) from {outbox} group by _key having count(*) > 1 or _key is null "
-            "limit 1"
-        ).fetchall()
-        if found:
-            key, count = found[0]
-            shown = "no key" if key is None else f"the key '{key}' {count} times"
-            raise LoaderError(
-                f"Cannot deliver '{self.output}': its model '{model.name}' holds {shown}. "
-                f"Make {', '.join(model.key)} unique and not null there."
-            )
-
     def _window(self, model: sql.Model, start: int, end: int) -> Iterator[Batch]:
-        rows = self._run(
+        rows = self.connection.execute(
             "select _batch, _plan, _key, _method, _hash, "
-            f"case when _method = 'delete' then '{{{{}}}}' else {_doubled(model.json())} end "
-            "from {outbox} where _batch >= ? and _batch < ? order by _position",
+            f"case when _method = 'delete' then '{{}}' else {model.json()} end "
+            f"from {self.table} where _batch >= ? and _batch < ? order by _position",
             [start, end],
         ).fetchall()
         for number, group in groupby(rows, key=lambda row: row[0]):
             yield _batch(self.output, number, list(group))
-
-    def _run(self, statement: str, values: list[Any] | None = None, **names: Any) -> Connection:
-        text = statement.format(**self.tables, **names)
-        return self.connection.execute(text, values or [])
-
-    def _count(self, statement: str) -> int:
-        return int(self._run(statement).fetchall()[0][0])
-
-    @contextmanager
-    def transaction(self, *, keep: bool = True) -> Iterator[None]:
-        """Do all of what is in it or nothing; one inside another is part of that.
-
-        Args:
-            keep: without it, all is taken back at the end: a rehearsal.
-        """
-        if self._in_transaction:
-            yield
-            return
-        self.connection.execute("begin")
-        self._in_transaction = True
-        try:
-            yield
-        except BaseException:
-            self.connection.execute("rollback")
-            raise
-        else:
-            self.connection.execute("commit" if keep else "rollback")
-        finally:
-            self._in_transaction = False
 
 
 def _batch(output: str, number: int, rows: list[tuple[Any, ...]]) -> Batch:
@@ -260,7 +146,3 @@ def _batch(output: str, number: int, rows: list[tuple[Any, ...]]) -> Batch:
     items = tuple(Item(key=row[2], method=row[3], data=row[5]) for row in rows)
     digest = sha256("\n".join(parts).encode()).hexdigest()
     return Batch(number=number, idempotency_key=digest, items=items)
-
-
-def _doubled(text: str) -> str:
-    return text.replace("{", "{{").replace("}", "}}")

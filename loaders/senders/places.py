@@ -106,7 +106,7 @@ def place(url: str) -> Place:
     scheme = urlsplit(url).scheme
     if len(scheme) < 2:  # noqa: PLR2004  a drive letter is no protocol
         return Place(url=url)
-    import fsspec  # type: ignore[import-untyped]
+    import fsspec
 
     try:
         remote, _ = fsspec.core.url_to_fs(url)

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loaders.delivery import Delivery
+from loaders.delivery_record import DeliveryRecord
 from loaders.errors import DeliveryFailed
-from loaders.outbox import Outbox
 from loaders.outputs.crm_users import decode, encode
 from loaders.senders.api import ApiSender
 from loaders.senders.endpoint import Endpoint, Patience
@@ -49,8 +49,8 @@ class Killed(BaseException):
     """The process ends here, as far as the test goes."""
 
 
-class MortalOutbox(Outbox):
-    """An outbox whose process ends at the n-th thing it would write down."""
+class MortalRecord(DeliveryRecord):
+    """A record whose process ends at the n-th thing it would write down."""
 
     lives: int = 1_000_000
 
@@ -95,9 +95,9 @@ def desire(target: Target, state: dict[int, str | None]) -> None:
 def deliver_once(target: Target, to: KeyedOutput, lives: int) -> None:
     """Deliver as a process would that may end at any moment."""
     with target.connect() as connection:
-        outbox = MortalOutbox(connection, "crm_users", "run")
-        outbox.lives = lives
-        delivery = Delivery(name="crm_users", output=to, outbox=outbox, on_progress=max)
+        record = MortalRecord(connection, "crm_users", "run")
+        record.lives = lives
+        delivery = Delivery(name="crm_users", output=to, record=record, on_progress=max)
         with suppress(DeliveryFailed, Killed):
             delivery.run(allow_deletes=True)
 
@@ -152,17 +152,17 @@ def assert_as_desired(far: FarSide, last: dict[int, str | None]) -> None:
 SCRIPT = """
 import os, sys
 from pathlib import Path
-from loaders import outbox
+from loaders import delivery_record
 from loaders.deliver import deliver
 from loaders.warehouse import Target
-record, calls = outbox.Outbox.record, 0
+record, calls = delivery_record.DeliveryRecord.record, 0
 def dies(self, answers):
     global calls
     calls += 1
     if calls == {at}:
         os.kill(os.getpid(), 9)
     record(self, answers)
-outbox.Outbox.record = dies
+delivery_record.DeliveryRecord.record = dies
 target = Target(name={name!r}, kind={kind!r}, path={path}, dsn={dsn!r})
 deliver("crm_users", target=target, run_id="r")
 """
