@@ -9,6 +9,7 @@ SOURCES: Final = {
     "shop_db": "loaders.sources.shop_db",
     "event_files": "loaders.sources.event_files",
     "payment_queue": "loaders.sources.payment_queue",
+    "intake": "loaders.sources.intake",
 }
 """Each source system and the module that reads it; the module holds a function of the same name."""
 
