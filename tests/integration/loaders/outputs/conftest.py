@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from shutil import rmtree
+from shutil import rmtree, which
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -13,6 +13,7 @@ import pytest
 
 from loaders.warehouse import Target
 from tests.integration.loaders.outputs.far_side import TOKEN, FarSide
+from tests.integration.loaders.outputs.mariadb import fresh_database, mariadb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,3 +81,22 @@ def far_side(monkeypatch: pytest.MonkeyPatch) -> Iterator[FarSide]:
         monkeypatch.setenv("OUTPUTS__CRM_USERS__BASE_URL", far.url)
         monkeypatch.setenv("OUTPUTS__CRM_USERS__TOKEN", TOKEN)
         yield far
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[str]:
+    """A MariaDB of its own, where Debian's mariadb-server is installed."""
+    if not which("mariadbd"):
+        pytest.skip("mariadbd is not installed (apt-get install mariadb-server)")
+    with mariadb() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
+def far_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind, elsewhere."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'far.sqlite'}"
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres"))
+    return fresh_database(request.getfixturevalue("mariadb_server"))
