@@ -59,9 +59,8 @@ def demo(
     """Open the demo shop, let a day pass there, run the daily job, show what came of it."""
     from orchestration import commands
 
-    return commands.demo(
-        target, same_day=same_day, scale=scale, port=port, as_json=json, verbose=Flags.verbose
-    )
+    how = commands.How(target=target, as_json=json, verbose=Flags.verbose, trigger="demo")
+    return commands.demo(how, same_day=same_day, scale=scale, port=port)
 
 
 @app.command()
@@ -84,7 +83,8 @@ def run(
     from orchestration import commands, plan
 
     retry = plan.Retry(attempts=attempts, wait=retry_wait) if attempts else None
-    return commands.run_job(job, target, as_json=json, verbose=Flags.verbose, retry=retry)
+    how = commands.How(target=target, as_json=json, verbose=Flags.verbose, retry=retry)
+    return commands.run_job(job, how)
 
 
 @app.command()
@@ -96,7 +96,7 @@ def resume(
     """Do what is missing of a run that ended early: the newest one, or RUN."""
     from orchestration import commands
 
-    return commands.resume(run, target, as_json=json, verbose=Flags.verbose)
+    return commands.resume(run, commands.How(target=target, as_json=json, verbose=Flags.verbose))
 
 
 @app.command()
@@ -160,7 +160,8 @@ def _single(
     if what and argument not in known:
         raise unknown(what, argument, known)
     name = f"{kind} {argument}".strip()
-    return commands.run_job(name, target, as_json=as_json, verbose=Flags.verbose)
+    how = commands.How(target=target, as_json=as_json, verbose=Flags.verbose)
+    return commands.run_job(name, how)
 
 
 @app.command()

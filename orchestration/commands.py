@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,12 +50,22 @@ def opened(target: str | None) -> Iterator[tuple[Settings, Ledger]]:
         ledger.close()
 
 
-def run_job(
-    name: str, target: str | None, *, as_json: bool, verbose: bool, retry: plan.Retry | None = None
-) -> int:
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """How a command is to go about it."""
+
+    target: str | None = None
+    as_json: bool = False
+    verbose: bool = False
+    retry: plan.Retry | None = None
+    """In place of the job's."""
+    trigger: str = "manual"
+
+
+def run_job(name: str, how: How) -> int:
     """Run a job, show it, and return the exit code."""
-    job = with_retry(jobs.find(name), retry)
-    return _work(target, lambda runner, stop: runner.run(name, job, stop=stop), as_json, verbose)
+    job = with_retry(jobs.find(name), how.retry)
+    return _work(how, lambda runner, stop: runner.run(name, job, trigger=how.trigger, stop=stop))
 
 
 def with_retry(job: plan.Job, retry: plan.Retry | None) -> plan.Job:
@@ -67,7 +78,7 @@ def with_retry(job: plan.Job, retry: plan.Retry | None) -> plan.Job:
     return replace(job, retry=retry, steps=steps)
 
 
-def resume(run_id: str | None, target: str | None, *, as_json: bool, verbose: bool) -> int:
+def resume(run_id: str | None, how: How) -> int:
     """Do what is missing of a run, by default the newest one that did not complete."""
 
     def go_on(runner: Runner, stop: threading.Event) -> dict[str, Any]:
@@ -76,7 +87,7 @@ def resume(run_id: str | None, target: str | None, *, as_json: bool, verbose: bo
             raise NameUnknown(f"Nothing to resume: the run {run['id']} has completed.")
         return runner.resume(run, jobs.find(run["job"]), stop=stop)
 
-    return _work(target, go_on, as_json, verbose)
+    return _work(how, go_on)
 
 
 def _unfinished(ledger: Ledger) -> dict[str, Any]:
@@ -86,17 +97,12 @@ def _unfinished(ledger: Ledger) -> dict[str, Any]:
     raise NameUnknown("Nothing to resume: every run of the last 50 has completed.")
 
 
-def _work(
-    target: str | None,
-    what: Callable[[Runner, threading.Event], dict[str, Any]],
-    as_json: bool,
-    verbose: bool,
-) -> int:
+def _work(how: How, what: Callable[[Runner, threading.Event], dict[str, Any]]) -> int:
     stop = _stop_on_signals()
-    with opened(target) as (current, ledger):
+    with opened(how.target) as (current, ledger):
         workers = Workers(KINDS, current.logs / "workers.log")
-        display = progress.for_stream(silent=as_json)
-        log = LogListener(current.logs / "tidemill.jsonl", verbose=verbose)
+        display = progress.for_stream(silent=how.as_json)
+        log = LogListener(current.logs / "tidemill.jsonl", verbose=how.verbose)
         runner = Runner(
             settings=current,
             ledger=ledger,
@@ -109,7 +115,7 @@ def _work(
                 run = what(runner, stop)
         finally:
             workers.close()
-        show.as_json(run) if as_json else summary.write(run, current)
+        show.as_json(run) if how.as_json else summary.write(run, current)
         return EXIT_CODES.get(run["status"], 1)
 
 
@@ -127,19 +133,17 @@ def _stop_on_signals() -> threading.Event:
     return stop
 
 
-def demo(
-    target: str | None, *, same_day: bool, scale: float, port: int, as_json: bool, verbose: bool
-) -> int:
+def demo(how: How, *, same_day: bool, scale: float, port: int) -> int:
     """Open the shop, let a day pass, run the daily job, close the shop."""
     var = settings_.read("duckdb").var
-    if target == "postgres" and not sandbox.is_postgres_given():
+    if how.target == "postgres" and not sandbox.is_postgres_given():
         sandbox.start_postgres(var)
     with sandbox.shop(var, scale=scale, api_port=port) as opened_shop:
         if not same_day or opened_shop.day == 0:
             opened_shop.advance()
-        if not as_json:
+        if not how.as_json:
             show.text(f"The demo shop is open; it is day {opened_shop.day} there.")
-        return run_job("daily", target, as_json=as_json, verbose=verbose)
+        return run_job("daily", how)
 
 
 def keep_shop(scale: float) -> int:

