@@ -94,6 +94,7 @@ DIRT: tuple[Dirt, ...] = (
     _rejected("events", "open_quote", 1, formats=("csv",), most=1),
     _rejected("events", "truncated", 6, formats=("jsonl",)),
     _rejected("events", "garbage", 4, formats=("jsonl",)),
+    _rejected("events", "not_an_object", 2, formats=("jsonl",)),
     _quarantined("payments", "payment_missing", "payment_id is missing", 4),
     _quarantined("payments", "order_missing", "order_id is missing", 4),
     _quarantined("payments", "amount_missing", "amount is missing", 4),
@@ -108,6 +109,9 @@ DIRT: tuple[Dirt, ...] = (
 def plan(day: int, scale: float, *, is_strict: bool) -> list[tuple[str, str, str, str, int, int]]:
     """Which places of a day's shuffled rows become dirty, and how.
 
+    At most half of the rows become dirty, so a small shop has not every kind on every day; the
+    kinds take turns.
+
     Args:
         day: The shop's day.
         scale: The shop's scale.
@@ -117,7 +121,8 @@ def plan(day: int, scale: float, *, is_strict: bool) -> list[tuple[str, str, str
         Rows of table, 'new' or 'changed', format, kind, and the places (low exclusive, high
         inclusive) that the kind takes.
     """
-    known = [dirt for dirt in DIRT if not (is_strict and dirt.is_loose_only)]
+    turned = DIRT[(day - 1) % len(DIRT) :] + DIRT[: (day - 1) % len(DIRT)]
+    known = [dirt for dirt in turned if not (is_strict and dirt.is_loose_only)]
     new = [(dirt, dirt.first if day == 1 else dirt.later) for dirt in known]
     changed = [(dirt, 0 if day == 1 else dirt.changed) for dirt in known]
     return [*_places("new", new, scale), *_places("changed", changed, scale)]

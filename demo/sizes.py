@@ -20,7 +20,7 @@ FIRST_DAY = {
     "event_next_copies": 40,
     "event_corrections": 10,
 }
-"""Counts of day 1 at scale 1; sessions are of five events each."""
+"""Counts of day 1 at scale 1; sessions are of five events each, and at least one an hour."""
 
 LATER_DAY = {
     "users": 60,
@@ -67,4 +67,5 @@ def scaled(count: int, scale: float) -> int:
 def sizes(day: int, scale: float) -> dict[str, int]:
     """Every count of a day, zero for what the day does not have."""
     counts = FIRST_DAY if day == 1 else LATER_DAY
-    return {name: scaled(counts.get(name, 0), scale) for name in FIRST_DAY | LATER_DAY}
+    found = {name: scaled(counts.get(name, 0), scale) for name in FIRST_DAY | LATER_DAY}
+    return found | {"sessions": max(24, found["sessions"])}

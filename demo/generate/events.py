@@ -20,7 +20,8 @@ with sessions as (
     select
         session,
         daily('session', session) as luck,
-        getvariable('hours')[1 + bits(luck, 0, len(getvariable('hours')))] as start_hour,
+        if(session <= 24, session - 1,
+            getvariable('hours')[1 + bits(luck, 0, len(getvariable('hours')))]) as start_hour,
         later(getvariable('today'),
             start_hour * 3600 + bits(luck, 8, if(start_hour = 23, 3100, 3600))) as started_at,
         if(bits(luck, 20, 10) < 3, null,
@@ -74,12 +75,14 @@ with shuffled as (
     select
         *,
         row_number() over (partition by format order by daily('event.dirt', event_id)) as place,
+        (1 + count(*) over (partition by format)) // 2 as most,
     from fresh_events
 )
-select shuffled.* exclude (place), plan.kind as dirt
+select shuffled.* exclude (place, most), plan.kind as dirt
 from shuffled
 left join plan
     on plan.table_name = 'events' and shuffled.format = plan.format
+    and shuffled.place <= shuffled.most
     and shuffled.place > plan.low and shuffled.place <= plan.high
 """
 

@@ -15,12 +15,11 @@ with prices as (
 ),
 ordered as (
     select
-        fresh_orders.id as order_id,
-        new_orders.updated_at,
-        row_number() over (order by daily('order.itemless', fresh_orders.id))
+        id as order_id,
+        updated_at,
+        row_number() over (order by daily('order.itemless', id))
             <= getvariable('orders_without_items') as is_late,
     from fresh_orders
-    inner join new_orders on fresh_orders.id = new_orders.id
 ),
 lines as (
     select
@@ -87,6 +86,7 @@ shuffled as (
     select
         *,
         row_number() over (partition by origin order by daily('item.dirt', id)) as place,
+        (1 + count(*) over (partition by origin)) // 2 as most,
     from rows
 ),
 dirtied as (
@@ -94,6 +94,7 @@ dirtied as (
     from shuffled
     left join plan
         on plan.table_name = 'order_items' and plan.origin = shuffled.origin
+        and shuffled.place <= shuffled.most
         and shuffled.place > plan.low and shuffled.place <= plan.high
 ),
 ranked as (
@@ -105,7 +106,7 @@ ranked as (
     from dirtied
 )
 select
-    * exclude (updated_at, origin, place, clean_place),
+    * exclude (updated_at, origin, place, most, clean_place),
     if(dirt is null and origin <> 'late' and clean_place <= 3, last_moment(), updated_at)
         as updated_at,
 from ranked

@@ -121,17 +121,17 @@ with rows as (
 shuffled as (
     select
         *,
-        row_number() over (
-            partition by if(deleted_at is null, origin, 'deleted') order by daily('order.dirt', id)
-        ) as place,
+        if(deleted_at is null, origin, 'deleted') as kind,
+        row_number() over (partition by kind order by daily('order.dirt', id)) as place,
+        (1 + count(*) over (partition by kind)) // 2 as most,
     from rows
 ),
 dirtied as (
     select shuffled.*, plan.kind as dirt
     from shuffled
     left join plan
-        on plan.table_name = 'orders' and plan.origin = shuffled.origin
-        and shuffled.deleted_at is null
+        on plan.table_name = 'orders' and plan.origin = shuffled.kind
+        and shuffled.place <= shuffled.most
         and shuffled.place > plan.low and shuffled.place <= plan.high
 ),
 ranked as (
@@ -143,7 +143,7 @@ ranked as (
 )
 select
     getvariable('day') as day,
-    * exclude (updated_at, origin, place, clean_place),
+    * exclude (updated_at, origin, kind, place, most, clean_place),
     if(dirt is null and clean_place <= 3, last_moment(), updated_at) as updated_at,
 from ranked
 """

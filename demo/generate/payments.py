@@ -133,13 +133,15 @@ with shuffled as (
         kind = 'single' and order_status <> 'cancelled' as is_plain,
         row_number() over (partition by is_plain order by daily('payment.dirt', order_id))
             as place,
+        (1 + count(*) over (partition by is_plain)) // 2 as most,
     from fresh_payments
 ),
 dirtied as (
-    select shuffled.* exclude (place, is_plain, order_status), plan.kind as dirt
+    select shuffled.* exclude (place, most, is_plain, order_status), plan.kind as dirt
     from shuffled
     left join plan
         on plan.table_name = 'payments' and shuffled.is_plain
+        and shuffled.place <= shuffled.most
         and shuffled.place > plan.low and shuffled.place <= plan.high
 ),
 copies as (

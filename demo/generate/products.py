@@ -68,6 +68,7 @@ shuffled as (
     select
         *,
         row_number() over (partition by origin order by daily('product.dirt', id)) as place,
+        (1 + count(*) over (partition by origin)) // 2 as most,
     from rows
 ),
 dirtied as (
@@ -75,6 +76,7 @@ dirtied as (
     from shuffled
     left join plan
         on plan.table_name = 'products' and plan.origin = shuffled.origin
+        and shuffled.place <= shuffled.most
         and shuffled.place > plan.low and shuffled.place <= plan.high
 ),
 ranked as (
@@ -86,7 +88,7 @@ ranked as (
 )
 select
     getvariable('day') as day,
-    * exclude (updated_at, origin, place, clean_place),
+    * exclude (updated_at, origin, place, most, clean_place),
     if(dirt is null and clean_place <= 3, last_moment(), updated_at) as updated_at,
 from ranked
 """

@@ -105,6 +105,7 @@ shuffled as (
     select
         *,
         row_number() over (partition by origin order by daily('user.dirt', id)) as place,
+        (1 + count(*) over (partition by origin)) // 2 as most,
     from rows
 ),
 dirtied as (
@@ -112,6 +113,7 @@ dirtied as (
     from shuffled
     left join plan
         on plan.table_name = 'users' and plan.origin = shuffled.origin
+        and shuffled.place <= shuffled.most
         and shuffled.place > plan.low and shuffled.place <= plan.high
 ),
 ranked as (
@@ -122,7 +124,7 @@ ranked as (
 )
 select
     getvariable('day') as day,
-    * exclude (updated_at, origin, place, clean_place),
+    * exclude (updated_at, origin, place, most, clean_place),
     if(dirt is null and clean_place <= 3, last_moment(), updated_at) as updated_at,
     case when getvariable('day') >= getvariable('new_columns_day')
         then ['bronze', 'silver', 'gold', null][1 + pick('user.tier', id, 4)] end as loyalty_tier,

@@ -40,7 +40,8 @@ select
     * exclude (user_id, occurred_at, page_url),
     if(dirt = 'user_text', 'user-77', cast(user_id as text)) as user_id,
     if(dirt = 'occurred_text', 'not-a-time', iso(occurred_at)) as occurred_at,
-    if(dirt = 'bad_encoding', concat('/bad', chr(57344)), page_url) as page_url,
+    case dirt when 'bad_encoding' then concat('/bad', chr(57344))
+        when 'open_quote' then '/unfinished' else page_url end as page_url,
 from written_events;
 """
 
@@ -96,6 +97,7 @@ select
         case dirt
             when 'truncated' then left(json, 60)
             when 'garbage' then '<html>502 Bad Gateway</html>'
+            when 'not_an_object' then concat('["', event_id, '", "page_view"]')
             else json
         end, chr(10) order by line
     ) || chr(10) as content,
