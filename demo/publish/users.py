@@ -46,8 +46,8 @@ written as (
             when cosmetic = 3 then concat(' ', upper(left(email, 1)), substr(email, 2), '  ')
             else email
         end as raw_email,
-        if(cosmetic >= 2, concat(' ', first_name, ' '), first_name) as raw_first_name,
-        if(cosmetic >= 2, concat(last_name, '  '), last_name) as raw_last_name,
+        if(cosmetic >= 2, ' ' || first_name || ' ', first_name) as raw_first_name,
+        if(cosmetic >= 2, last_name || '  ', last_name) as raw_last_name,
         if(cosmetic in (1, 3), lower(country_code), country_code) as raw_country_code,
         case
             when dirt = 'created_text' then 'not-a-date'
