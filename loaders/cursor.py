@@ -14,6 +14,7 @@ import dlt
 import duckdb
 import pyarrow as pa
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.extract.extractors import ImportFileMeta
 from dlt.extract.items_transform import BaseItemTransform, ItemTransform
 
 from loaders.accounting import tally
@@ -84,7 +85,7 @@ class CursorSettings(ItemTransform[Any, Any]):
         cursor.on_cursor_value_missing = "include"
         cursor.range_start = "closed"
         cursor.primary_key = ()
-        if meta is None:
+        if meta is None or isinstance(meta, ImportFileMeta):
             return item
         return item.append_column(cursor.cursor_path, pa.nulls(item.num_rows, pa.timestamp("us")))
 
@@ -103,12 +104,15 @@ class HeldRows(ItemTransform[Any, Any]):
 
     def __call__(self, item: Any, meta: Any = None) -> Any:
         """Return the rows of a page that are new or changed, None if none are; all rejects."""
+        if isinstance(meta, ImportFileMeta):  # its reader looked at what is there
+            return item
         cursor = _inner(self.incremental)
         if meta is not None:
             return item.drop_columns([cursor.cursor_path])
         names = [*self.shape.key, cursor.cursor_path]
         if not self.is_ready:
-            self._fetch_held(names, cursor.last_value)
+            fetch_held(self.connection, self.shape, cursor.cursor_path, cursor.last_value)
+            self.is_ready = True
         column = quoted(cursor.cursor_path)
         same = " and ".join(
             f"page.{quoted(n)} is not distinct from held.{quoted(n)}" for n in names
@@ -121,27 +125,39 @@ class HeldRows(ItemTransform[Any, Any]):
         tally().add(self.shape.table, held=item.num_rows - fresh.num_rows)
         return fresh if fresh.num_rows else None
 
-    def _fetch_held(self, names: list[str], since: Any) -> None:
-        """Fetch key and cursor of the rows at and behind the point where this load begins."""
-        columns = ", ".join(map(quoted, names))
-        types = ", ".join(f"{quoted(n)} {self.shape.types[n]}" for n in names)
-        self.connection.execute(f"set TimeZone = 'UTC'; create table held ({types})")
-        self.is_ready = True
-        if since is None:
+
+def fetch_held(
+    connection: duckdb.DuckDBPyConnection, shape: Shape, cursor: str, since: Any, until: Any = None
+) -> None:
+    """Fill a table `held` with key and cursor of the committed rows from a cursor's value on.
+
+    Args:
+        connection: where the table is made.
+        shape: the raw table's shape.
+        cursor: the cursor's column.
+        since: the value from which this load reads; without one nothing is held.
+        until: the value before which it ends, if it does.
+    """
+    names = [*shape.key, cursor]
+    columns = ", ".join(map(quoted, names))
+    types = ", ".join(f"{quoted(n)} {shape.types[n]}" for n in names)
+    connection.execute(f"set TimeZone = 'UTC'; create table held ({types})")
+    if since is None:
+        return
+    pipeline = dlt.current.pipeline()
+    schema = quoted(pipeline.dataset_name)
+    sql = (
+        f"select {columns} from {schema}.{quoted(shape.table)} "
+        f"where {quoted(cursor)} >= %s {'' if until is None else f'and {quoted(cursor)} < %s'} "
+        f"and _dlt_load_id in (select load_id from {schema}._dlt_loads where status = 0)"
+    )
+    with pipeline.sql_client() as client:
+        try:
+            with client.execute_query(sql, since, *([] if until is None else [until])) as rows:
+                held = rows.arrow()
+        except DatabaseUndefinedRelation:
             return
-        pipeline = dlt.current.pipeline()
-        schema = quoted(pipeline.dataset_name)
-        sql = (
-            f"select {columns} from {schema}.{quoted(self.shape.table)} "
-            f"where {quoted(names[-1])} >= %s and _dlt_load_id in "
-            f"(select load_id from {schema}._dlt_loads where status = 0)"
-        )
-        with pipeline.sql_client() as client:
-            try:
-                with client.execute_query(sql, since) as rows:
-                    held = rows.arrow()
-            except DatabaseUndefinedRelation:
-                return
-        if held is not None and held.num_rows:
-            self.connection.register("found", held)
-            self.connection.execute(f"insert into held select {columns} from found")
+    if held is not None and held.num_rows:
+        connection.register("found", held)
+        connection.execute(f"insert into held select {columns} from found")
+        connection.unregister("found")
