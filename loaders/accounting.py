@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import dlt
@@ -40,11 +40,17 @@ class Tally:
     """Counts of one load while it is extracted; kept in the load package, so a kill keeps them."""
 
     on_progress: Callable[[str, int], None] | None = None
+    notices: list[str] = field(default_factory=list)
+    """What a person should know of this load."""
 
     @property
     def load_id(self) -> str:
         """The id of the load package being extracted."""
         return str(dlt.current.load_package_state()["load_id"])
+
+    def note(self, table: str, text: str) -> None:
+        """Add a notice about one table."""
+        self.notices.append(f"{dlt.current.source_schema().name}.{table}{text}")
 
     def add(self, table: str, **counts: int) -> None:
         """Add counts of one table: `read`, `good` (passed gate one), `held` (already there)."""
@@ -61,11 +67,12 @@ _current: ContextVar[Tally] = ContextVar("tally")
 
 
 @contextmanager
-def tallied(on_progress: Callable[[str, int], None] | None) -> Iterator[None]:
+def tallied(on_progress: Callable[[str, int], None] | None) -> Iterator[Tally]:
     """Let readers count into the load that runs now, and tell of their progress."""
-    token = _current.set(Tally(on_progress=on_progress))
+    current = Tally(on_progress=on_progress)
+    token = _current.set(current)
     try:
-        yield
+        yield current
     finally:
         _current.reset(token)
 

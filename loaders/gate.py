@@ -15,6 +15,7 @@ import pyarrow as pa
 from dlt.extract.items_transform import BaseItemTransform, ItemTransform
 
 from loaders.accounting import tally
+from loaders.addresses import shown_url
 from loaders.columns import duckdb_type, literal, quoted
 from loaders.quarantine import COLUMNS, TABLE, rejected
 
@@ -188,9 +189,9 @@ class Gate(ItemTransform[Any, Any]):
             fields = {normalize(name): quoted(name) for name in item.column_names}
             return item, fields, "to_json(page)::varchar"
         rows = item if isinstance(item, list) else [item]
-        names = {name: normalize(name) for row in rows for name in row}
+        names = dict.fromkeys(name for row in rows for name in row)
         page = pa.table({"payload": [orjson.dumps(row, default=str).decode() for row in rows]})
-        return page, {n: json_field("payload", name) for name, n in names.items()}, "payload"
+        return page, {normalize(n): json_field("payload", n) for n in names}, "payload"
 
 
 def normalize(name: str) -> str:
@@ -206,8 +207,10 @@ def json_field(document: str, key: str) -> str:
 
 def origin(item: Any) -> str:
     """Return where a page came from: its URL, or what its Arrow schema says; else ''."""
-    request = getattr(item, "request", None)
-    if request is not None:
-        return str(request.url)
+    response = getattr(item, "response", None)
+    if response is not None:  # the request is already the next page's
+        return shown_url(str(response.url))
+    if isinstance(item, list):
+        return str(getattr(item, "origin", ""))
     metadata = getattr(getattr(item, "schema", None), "metadata", None) or {}
     return str(metadata.get(b"origin", b"").decode())

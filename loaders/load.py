@@ -7,6 +7,7 @@ import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from loaders import SOURCES
 from loaders.errors import SettingMissing
@@ -73,8 +74,8 @@ def load(
     started = time.monotonic()
     source_name = name if isinstance(name, str) else name.name
     try:
-        source = find_source(name) if isinstance(name, str) else name
-        with target.exclusive(), tallied(on_progress), committing() as commit:
+        source = find_source(name) if isinstance(name, str) else name.clone()
+        with target.exclusive(), tallied(on_progress) as found, committing() as commit:
             pipeline = _pipeline(source, target)
             package.forget(pipeline, is_recorded or (lambda _: True))
             notices = _finish_pending(pipeline)
@@ -83,12 +84,32 @@ def load(
             commit()
     except Exception as error:
         raise explain(error, source_name) from error
-    return LoadResult(
+    result = LoadResult(
         source=source_name,
         load_ids=tuple(package.committed(pipeline)),
         tables=tuple(tables),
-        notices=(*notices, *news),
+        notices=(*notices, *found.notices, *news),
         seconds=time.monotonic() - started,
+    )
+    if not commit.is_more:
+        return result
+    known = frozenset(result.load_ids)
+    rest = load(
+        name,
+        target=target,
+        on_progress=on_progress,
+        is_recorded=lambda load_id: load_id in known or not is_recorded or is_recorded(load_id),
+    )
+    return _joined(result, rest)
+
+
+def _joined(first: LoadResult, rest: LoadResult) -> LoadResult:
+    return LoadResult(
+        source=first.source,
+        load_ids=first.load_ids + rest.load_ids,
+        tables=first.tables + rest.tables,
+        notices=first.notices + rest.notices,
+        seconds=first.seconds + rest.seconds,
     )
 
 
@@ -111,7 +132,7 @@ def _pipeline(source: DltSource, target: Target) -> Pipeline:
     destination = (
         dlt.destinations.duckdb(str(target.path))
         if target.path
-        else dlt.destinations.postgres(_with_password(target.dsn or ""))
+        else dlt.destinations.postgres(_dlt_url(target.dsn or ""))
     )
     return dlt.pipeline(
         source.name,
@@ -121,10 +142,15 @@ def _pipeline(source: DltSource, target: Target) -> Pipeline:
     )
 
 
-def _with_password(dsn: str) -> str:
-    """Return a URL that has a password, as dlt wants one even where the server asks for none."""
-    user, at, place = dsn.rpartition("@")
-    return dsn if ":" in user.removeprefix("postgresql://") else f"{user}:-{at}{place}"
+def _dlt_url(dsn: str) -> str:
+    """Return a PostgreSQL address in the one form dlt takes, a password in it in any case."""
+    from psycopg2.extensions import parse_dsn
+
+    parts = {"host": "localhost", "port": "5432", "password": "-", **parse_dsn(dsn)}
+    user, password, host, name = (
+        quote(parts[key] or "-", safe="") for key in ("user", "password", "host", "dbname")
+    )
+    return f"postgresql://{user}:{password}@{host}:{parts['port']}/{name}"
 
 
 def _finish_pending(pipeline: Pipeline) -> list[str]:

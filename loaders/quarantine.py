@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from hashlib import md5
 from typing import TYPE_CHECKING, Any, Final
 
 import dlt
+import pyarrow as pa
 
 from loaders.columns import columns
 from loaders.dispositions import KEEP_FIRST
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from collections.abc import Sequence
 
 TABLE: Final = "_rejects"
 COLUMNS: Final = columns(
@@ -33,3 +36,30 @@ HINTS: Final[dict[str, Any]] = {
 def rejected(rows: pa.Table) -> Any:
     """Return rejects as a dlt item that goes to the table `_rejects`."""
     return dlt.mark.with_table_name(rows, TABLE)
+
+
+def rejects(table: str, found: Sequence[dict[str, str]], *, load_id: str) -> Any:
+    """Return what a reader itself refuses as a dlt item that goes to the table `_rejects`.
+
+    Args:
+        table: the raw table that the rows were meant for.
+        found: for each row its reason, payload, origin and position.
+        load_id: dlt's id of the load.
+    """
+    now = datetime.fromtimestamp(float(load_id), UTC)
+    rows = [
+        {
+            "reject_id": reject_id(table, one["payload"]),
+            "table_name": table,
+            **one,
+            "rejected_at": now,
+            "_dlt_load_id": load_id,
+        }
+        for one in found
+    ]
+    return rejected(pa.Table.from_pylist(rows))
+
+
+def reject_id(table: str, payload: str) -> str:
+    """Return the id that gate one gives to a row: the same whenever it is read again."""
+    return md5(f"{table}|{payload}".encode(), usedforsecurity=False).hexdigest()

@@ -1,21 +1,27 @@
 """Messages of a queue: received in batches, acknowledged after their load is committed.
 
-A broker is three calls: receive, acknowledge, lag.
+A broker is three calls: receive, acknowledge, lag. The warehouse itself tells which messages it
+has: what is delivered again changes nothing.
 """
 
 from __future__ import annotations
 
+import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import dlt
+import orjson
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
-from loaders.columns import columns
-from loaders.commit import after_commit
+from loaders.accounting import tally
+from loaders.columns import columns, literal, quoted
+from loaders.commit import after_commit, at_end, load_again
 from loaders.dispositions import REPLACE_KEYS
+from loaders.quarantine import rejects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from dlt.common.schema.typing import TColumnSchema
     from dlt.extract import DltResource
@@ -23,40 +29,78 @@ if TYPE_CHECKING:
 
 MESSAGES_AT_ONCE: Final = 10_000
 MESSAGE_ID: Final = columns(message_id="text")
+APART: Final = {2: 100, 1: 1}
+"""Tries left to a message that comes again, to how many messages are then loaded together."""
+FEWEST_TRIES: Final = 3
+
+
+class Message(NamedTuple):
+    """One message as a broker delivers it."""
+
+    message_id: str
+    """The same each time that the message is delivered."""
+    fields: dict[str, Any] | None
+    """What it says; None when it cannot be read."""
+    deliveries: int = 1
+    """How many times it has been delivered, this time included."""
+    body: str = ""
+    """The text of a message that cannot be read."""
+    problem: str = ""
+    """Why it cannot be read."""
 
 
 class Broker(Protocol):
-    """What a queue must be able to do."""
+    """What a queue must be able to do; `close()` is called at the load's end if there is one."""
 
-    def receive(self, count: int) -> list[dict[str, Any]]:
-        """Return up to `count` messages, each with `message_id`; none when the queue is drained.
+    origin: str
+    """Where the messages come from, as rejects name it."""
 
-        Messages that were received before and never acknowledged come first.
+    def receive(self, count: int, wait: float) -> list[Message]:
+        """Return up to `count` messages, none when the queue is drained.
+
+        Messages that were received before and never acknowledged come first. Of a drained queue
+        the first message is waited for `wait` seconds.
         """
 
     def acknowledge(self, message_ids: list[str]) -> None:
-        """Tell the queue that these messages are safe."""
+        """Tell the queue that these messages, the oldest that are not, are safe."""
 
     def lag(self) -> int:
         """Return how many messages wait."""
 
 
+class Batch(NamedTuple):
+    """How much is taken in one load."""
+
+    at_once: int = MESSAGES_AT_ONCE
+    """Messages received at once; bounds memory."""
+    messages: int = 1_000_000
+    """Messages at most, so that a load ends while messages go on coming."""
+    seconds: float = 300.0
+    """Seconds at most."""
+    wait: float = 0.0
+    """Seconds to wait for the next message of a drained queue; 0 ends the load there."""
+    tries: int = 5
+    """Times that a message whose load keeps failing is delivered before it is rejected."""
+
+
 def messages(
     name: str,
-    broker: Broker,
+    connect: Callable[[], Broker],
     *,
     columns: dict[str, TColumnSchema],
-    batch_size: int = MESSAGES_AT_ONCE,
-    max_messages: int = 1_000_000,
+    batch: Batch | None = None,
 ) -> DltResource:
     """Return a resource of the messages that wait in a queue, merged on `message_id`.
 
+    A message whose load fails again and again is at last loaded with 100 others, then alone, and
+    goes to `_rejects` when that has failed too: what came with it is not held up.
+
     Args:
         name: the raw table's name.
-        broker: the queue.
+        connect: gives the queue, once for each load.
         columns: declared columns of the message's fields; `message_id` is added.
-        batch_size: messages received at once; bounds memory.
-        max_messages: messages taken in one load, so that a load ends while messages go on coming.
+        batch: how much is taken in one load.
     """
     resource = dlt.resource(
         _received,
@@ -65,16 +109,111 @@ def messages(
         primary_key="message_id",
         write_disposition=REPLACE_KEYS,
     )
-    return resource(broker, batch_size, max_messages)
+    return resource(name, connect, batch or Batch())
 
 
-def _received(broker: Broker, batch_size: int, max_messages: int) -> Iterator[list[dict[str, Any]]]:
+def from_json(message_id: str, body: bytes, deliveries: int) -> Message:
+    """Return the message of a body that should be a JSON object."""
+    try:
+        fields = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        fields, problem = None, "not valid JSON"
+    else:
+        problem = "" if isinstance(fields, dict) else "not a JSON object"
+    if problem:
+        text = body.decode(errors="replace")
+        return Message(message_id, None, deliveries, body=text, problem=problem)
+    return Message(message_id, fields, deliveries)
+
+
+def _received(table: str, connect: Callable[[], Broker], batch: Batch) -> Iterator[Any]:
+    """Receive until the queue is drained or the batch is full; the caller is dlt."""
+    broker = connect()
+    at_end(getattr(broker, "close", lambda: None))
+    until = time.monotonic() + batch.seconds
+    page = broker.receive(1, batch.wait)
+    left = max(max(batch.tries, FEWEST_TRIES) + 1 - page[0].deliveries, 0) if page else 0
+    most = min(APART.get(max(left, 1), batch.messages), batch.messages)
+    if page and left in (0, *APART):
+        load_again()
+    if page and most > 1:
+        page += broker.receive(min(batch.at_once, most) - 1, 0) if batch.at_once > 1 else []
     taken = 0
-    while taken < max_messages:
-        page = broker.receive(min(batch_size, max_messages - taken))
-        if not page:
-            return
-        ids = [str(message["message_id"]) for message in page]
-        after_commit(partial(broker.acknowledge, ids))
+    while page:
         taken += len(page)
-        yield page
+        after_commit(partial(broker.acknowledge, [message.message_id for message in page]))
+        yield from _judged(table, broker, page, is_poison=left == 0)
+        room = min(batch.at_once, most - taken)
+        is_over = room <= 0 or time.monotonic() >= until
+        page = [] if is_over else broker.receive(room, batch.wait)
+    after_commit(partial(_tell_lag, table, broker))
+
+
+def _judged(
+    table: str, broker: Broker, page: Sequence[Message], *, is_poison: bool
+) -> Iterator[Any]:
+    """Yield the rows of the messages that are new, then the rejects among them."""
+    held = _held(table, [message.message_id for message in page])
+    new = [message for message in page if message.message_id not in held]
+    tally().add(table, read=len(held))
+    good = [message for message in new if message.fields is not None and not is_poison]
+    if good:
+        yield _Page(broker.origin, good)
+    refused = new if is_poison else [message for message in new if message.fields is None]
+    if refused:
+        tally().add(table, read=len(refused))
+        yield rejects(
+            table,
+            [
+                {
+                    "reason": message.problem or _kept_failing(message),
+                    "payload": _text(message),
+                    "origin": broker.origin,
+                    "position": message.message_id,
+                }
+                for message in refused
+            ],
+            load_id=tally().load_id,
+        )
+
+
+class _Page(list[dict[str, Any]]):
+    """Rows for the gate, which know where they come from."""
+
+    def __init__(self, origin: str, messages: Sequence[Message]) -> None:
+        super().__init__({**(m.fields or {}), "message_id": m.message_id} for m in messages)
+        self.origin = origin
+
+
+def _kept_failing(message: Message) -> str:
+    return f"the load of this message failed {message.deliveries - 1} times, at last by itself"
+
+
+def _text(message: Message) -> str:
+    """Return a message as the gate would keep it."""
+    if message.fields is None:
+        return message.body
+    fields = {**message.fields, "message_id": message.message_id}
+    return orjson.dumps(fields, default=str).decode()
+
+
+def _held(table: str, ids: list[str]) -> set[str]:
+    """Return which messages are in the warehouse already."""
+    pipeline = dlt.current.pipeline()
+    schema = quoted(pipeline.dataset_name)
+    sql = (
+        f"select message_id from {schema}.{quoted(table)} where message_id in "
+        f"({', '.join(map(literal, ids))}) and _dlt_load_id in "
+        f"(select load_id from {schema}._dlt_loads where status = 0)"
+    )
+    with pipeline.sql_client() as client:
+        try:
+            return {str(found) for (found,) in client.execute_sql(sql) or []}
+        except DatabaseUndefinedRelation:
+            return set()
+
+
+def _tell_lag(table: str, broker: Broker) -> None:
+    waiting = broker.lag()
+    if waiting:
+        tally().notices.append(f"{waiting:,} messages of '{table}' wait for the next load.")

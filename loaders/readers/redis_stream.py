@@ -2,37 +2,64 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import redis
 
+from loaders.readers.queue import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 OLDEST: Final = "0-0"
+CLAIM_AFTER: Final = 900.0
+COUNT_BEHIND: Final = "return #redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+')"
+MOST_PENDING: Final = 1_000_000
+GONE: Final = "the stream was trimmed before this message was loaded"
 
 
 class RedisStream:
     """The three calls of a queue on a Redis stream.
 
     The consumer has a fixed name, so that what a killed load received and never acknowledged
-    comes first to the next one.
+    comes first to the next one. What another consumer left lying is claimed.
+
+    Args:
+        url: Redis URL.
+        stream: the stream's name.
+        group: the consumer group's name; it is made when it does not exist.
+        consumer: our name in the group; machines that load side by side have one each.
+        claim_after: seconds after which another consumer's message, received and not
+            acknowledged, is taken to be left behind: more than its longest load.
     """
 
-    def __init__(self, url: str, stream: str, group: str, *, consumer: str = "tidemill") -> None:
-        self.stream = stream
+    def __init__(
+        self,
+        url: str,
+        stream: str,
+        group: str,
+        *,
+        consumer: str = "tidemill",
+        claim_after: float = CLAIM_AFTER,
+    ) -> None:
+        self.origin = self.stream = stream
         self.group = group
         self.consumer = consumer
-        self.pending_from: str | None = OLDEST
+        self.claim_after = claim_after
+        self.pending_from = OLDEST
+        self.claim_from: str | None = OLDEST
+        self.waiting = [self._own, self._claimed]
         self.client = redis.Redis.from_url(url, decode_responses=True, encoding_errors="replace")
-
-    def receive(self, count: int) -> list[dict[str, Any]]:
-        """Return up to `count` messages, first those received before and never acknowledged."""
         self._ensure_group()
-        if self.pending_from is not None:
-            page = self._read(self.pending_from, count)
+
+    def receive(self, count: int, wait: float) -> list[Message]:
+        """Return up to `count` messages: our own of before, others' left behind, then new ones."""
+        while self.waiting:
+            page = self.waiting[0](count)
             if page:
-                self.pending_from = page[-1]["message_id"]
                 return page
-            self.pending_from = None
-        return self._read(">", count)
+            self.waiting.pop(0)
+        return self._read(">", count, wait)
 
     def acknowledge(self, message_ids: list[str]) -> None:
         """Tell the group that these messages are safe in the warehouse."""
@@ -40,10 +67,17 @@ class RedisStream:
 
     def lag(self) -> int:
         """Return how many messages the group has not received or not acknowledged."""
-        for group in self.client.xinfo_groups(self.stream):
-            if group["name"] == self.group:
-                return int(group.get("lag") or 0) + int(group["pending"])
-        return int(self.client.xlen(self.stream))
+        groups: Any = self.client.xinfo_groups(self.stream)
+        group = next(found for found in groups if found["name"] == self.group)
+        behind: Any = group.get("lag")  # Redis before 7 does not tell
+        if behind is None:
+            last = str(group["last-delivered-id"])
+            behind = self.client.eval(COUNT_BEHIND, 1, self.stream, last)
+        return int(behind) + int(group["pending"])
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self.client.close()
 
     def _ensure_group(self) -> None:
         try:
@@ -52,7 +86,49 @@ class RedisStream:
             if "BUSYGROUP" not in str(error):
                 raise
 
-    def _read(self, after: str, count: int) -> list[dict[str, Any]]:
-        answer: Any = self.client.xreadgroup(self.group, self.consumer, {self.stream: after}, count)
-        entries = answer[0][1] if answer else []
-        return [{**fields, "message_id": message_id} for message_id, fields in entries]
+    def _own(self, count: int) -> list[Message]:
+        page = self._read(self.pending_from, count, 0)
+        if page:
+            self.pending_from = page[-1].message_id
+        return self._with_deliveries(page)
+
+    def _claimed(self, count: int) -> list[Message]:
+        page: list[Message] = []
+        idle = int(self.claim_after * 1000)
+        while not page and self.claim_from is not None:
+            answer: Any = self.client.xautoclaim(
+                self.stream, self.group, self.consumer, idle, self.claim_from, count
+            )
+            self.claim_from = answer[0] if answer[0] != OLDEST else None
+            page = _messages(answer[1])
+        return self._with_deliveries(page)
+
+    def _read(self, after: str, count: int, wait: float) -> list[Message]:
+        block = int(wait * 1000) or None
+        answer: Any = self.client.xreadgroup(
+            self.group, self.consumer, {self.stream: after}, count, block
+        )
+        return _messages(answer[0][1] if answer else [])
+
+    def _with_deliveries(self, page: list[Message]) -> list[Message]:
+        if not page:
+            return page
+        ids = sorted((message.message_id for message in page), key=_in_order)
+        pending: Any = self.client.xpending_range(
+            self.stream, self.group, ids[0], ids[-1], MOST_PENDING, self.consumer
+        )
+        times = {entry["message_id"]: int(entry["times_delivered"]) for entry in pending}
+        return [message._replace(deliveries=times.get(message.message_id, 1)) for message in page]
+
+
+def _messages(entries: Iterable[tuple[str | None, dict[str, Any] | None]]) -> list[Message]:
+    return [
+        Message(message_id, fields) if fields else Message(message_id, None, problem=GONE)
+        for message_id, fields in entries
+        if message_id is not None
+    ]
+
+
+def _in_order(message_id: str) -> tuple[int, int]:
+    moment, _, number = message_id.partition("-")
+    return int(moment), int(number)

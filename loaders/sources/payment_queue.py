@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import dlt
 
 from loaders.columns import columns
-from loaders.readers.queue import MESSAGES_AT_ONCE, messages
+from loaders.readers.queue import MESSAGES_AT_ONCE, Batch, messages
 from loaders.readers.redis_stream import RedisStream
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def payment_queue(
         group: the consumer group's name; it is made when it does not exist.
         batch_size: messages received at once.
     """
-    broker = RedisStream(url, stream, group)
-    return messages("payments", broker, columns=PAYMENTS, batch_size=batch_size)
+    connect = partial(RedisStream, url, stream, group)
+    return messages("payments", connect, columns=PAYMENTS, batch=Batch(at_once=batch_size))
 
 
 if __name__ == "__main__":
