@@ -81,13 +81,8 @@ class DeliveryRecord:
         """
         with self.transaction():
             self._tidy(model)
-            self._run("drop table {outbox}")
-            self._run(
-                sql.OUTBOX,
-                batch_size=batch_size,
-                plan=f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{uuid4().hex[:8]}",
-                difference=model.difference(self._tables["record"]),
-            )
+            self.connection.execute(model.difference(self._tables["record"]))
+            self._fill(batch_size)
             self._check_keys(model)
             if self.connection.kind == "postgres":
                 self._run("create index on {outbox} (_batch)")
@@ -147,6 +142,18 @@ class DeliveryRecord:
         refused = self._count("select count(*) from {record} where refused_hash is not null")
         self._run("update {record} set refused_hash = null where refused_hash is not null")
         return refused
+
+    def _fill(self, batch_size: int) -> None:
+        deletes = self._count("select count(*) from difference where _method = 'delete'")
+        self._run("drop table {outbox}")
+        self._run(
+            sql.OUTBOX,
+            batch_size=batch_size,
+            plan=f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{uuid4().hex[:8]}",
+            deletes=deletes,
+            batches=-(-deletes // batch_size),
+        )
+        self._run("drop table difference")
 
     def _tidy(self, model: sql.Model) -> None:
         if self._count("select count(*) from {record} where refused_hash is not null"):
