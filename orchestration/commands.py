@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration import jobs, lease, plan, progress, sandbox, show, summary
 from orchestration import settings as settings_
+from orchestration.aftermath import Aftermath
 from orchestration.clock import Clock
 from orchestration.errors import NameUnknown, unknown
+from orchestration.halt import on_signals
 from orchestration.ledger import Ledger
 from orchestration.logs import LogListener
 from orchestration.runner import Runner
@@ -24,6 +24,7 @@ from orchestration.workers import Workers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from orchestration.halt import Halt
     from orchestration.settings import Settings
 
 EXIT_CODES = {plan.COMPLETED: 0, plan.PARTIAL: 3, plan.CANCELLED: 130}
@@ -65,7 +66,7 @@ class How:
 def run_job(name: str, how: How) -> int:
     """Run a job, show it, and return the exit code."""
     job = with_retry(jobs.find(name), how.retry)
-    return _work(how, lambda runner, stop: runner.run(name, job, trigger=how.trigger, stop=stop))
+    return _work(how, lambda runner, halt: runner.run(name, job, trigger=how.trigger, halt=halt))
 
 
 def with_retry(job: plan.Job, retry: plan.Retry | None) -> plan.Job:
@@ -81,11 +82,11 @@ def with_retry(job: plan.Job, retry: plan.Retry | None) -> plan.Job:
 def resume(run_id: str | None, how: How) -> int:
     """Do what is missing of a run, by default the newest one that did not complete."""
 
-    def go_on(runner: Runner, stop: threading.Event) -> dict[str, Any]:
+    def go_on(runner: Runner, halt: Halt) -> dict[str, Any]:
         run = runner.ledger.run(run_id) if run_id else _unfinished(runner.ledger)
         if run["status"] == plan.COMPLETED:
             raise NameUnknown(f"Nothing to resume: the run {run['id']} has completed.")
-        return runner.resume(run, jobs.find(run["job"]), stop=stop)
+        return runner.resume(run, jobs.find(run["job"]), halt=halt)
 
     return _work(how, go_on)
 
@@ -97,40 +98,27 @@ def _unfinished(ledger: Ledger) -> dict[str, Any]:
     raise NameUnknown("Nothing to resume: every run of the last 50 has completed.")
 
 
-def _work(how: How, what: Callable[[Runner, threading.Event], dict[str, Any]]) -> int:
-    stop = _stop_on_signals()
+def _work(how: How, what: Callable[[Runner, Halt], dict[str, Any]]) -> int:
+    halt = on_signals(patient=False)
     with opened(how.target) as (current, ledger):
         workers = Workers(KINDS, current.logs / "workers.log")
         display = progress.for_stream(silent=how.as_json)
         log = LogListener(current.logs / "tidemill.jsonl", verbose=how.verbose)
+        clock = Clock()
         runner = Runner(
             settings=current,
             ledger=ledger,
             executor=workers,
-            listeners=(display, log),
-            clock=Clock(),
+            listeners=(display, log, Aftermath(current, ledger, clock, log)),
+            clock=clock,
         )
         try:
             with display, log:
-                run = what(runner, stop)
+                run = what(runner, halt)
         finally:
             workers.close()
         show.as_json(run) if how.as_json else summary.write(run, current)
         return EXIT_CODES.get(run["status"], 1)
-
-
-def _stop_on_signals() -> threading.Event:
-    """Let the first Ctrl-C or SIGTERM end the run in good order, and the second end all at once."""
-    stop = threading.Event()
-
-    def hear(number: int, _frame: object) -> None:
-        if stop.is_set():
-            os._exit(128 + number)
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, hear)
-    return stop
 
 
 def demo(how: How, *, same_day: bool, scale: float, port: int) -> int:
@@ -154,7 +142,7 @@ def keep_shop(scale: float) -> int:
         show.text(f"The demo shop is open; it is day {opened_shop.day} there. Ctrl-C closes it.")
         for name, value in sorted(opened_shop.environment().items()):
             show.text(f"  {name}={value}")
-        _stop_on_signals().wait()
+        on_signals(patient=False).soon.wait()
     return 0
 
 

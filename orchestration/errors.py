@@ -5,6 +5,8 @@ OrchestrationError
  ├─ NameUnknown         no job, step, source, output or run of that name
  ├─ JobInvalid          a job's steps do not fit together
  ├─ AlreadyRunning      another run holds the job's lease (can be retried)
+ ├─ AlreadyFired        this time of the schedule has had its run
+ ├─ NeedUnmet           another job has to succeed first
  ├─ LedgerFailed        the ledger cannot be opened or written to
  ├─ StepFailed          a step could not be done (its cause says whether it can be retried)
  ├─ ModelsFailed        dbt could not build what was asked, or a test failed
@@ -40,6 +42,14 @@ class AlreadyRunning(OrchestrationError):
     """Another run holds the job's lease."""
 
     retryable = True
+
+
+class AlreadyFired(OrchestrationError):
+    """This time of the schedule has had its run."""
+
+
+class NeedUnmet(OrchestrationError):
+    """Another job has to succeed first."""
 
 
 class LedgerFailed(OrchestrationError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from orchestration import plan, process
-from orchestration.errors import AlreadyRunning
+from orchestration.errors import AlreadyFired, AlreadyRunning
 from orchestration.ledger_schema import LEASES, RUNS, STEPS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from sqlalchemy.engine import Connection, Row
@@ -23,6 +25,8 @@ BEAT: Final = 2.0
 """Seconds between two heartbeats."""
 STALE: Final = timedelta(seconds=60)
 """A holder on another machine that was silent for so long is dead."""
+_HELD: Final[set[str]] = set()
+"""The runs that this process works on."""
 DIED: Final = "The process died. Nothing is lost: `tidemill resume` does what is missing."
 
 
@@ -43,6 +47,7 @@ def start(ledger: Ledger, claim: Claim, now: datetime) -> str:
 
     Raises:
         AlreadyRunning: a living run of this job holds the lease.
+        AlreadyFired: this time of its schedule has had its run.
     """
     values = {
         "job": claim.name,
@@ -54,6 +59,7 @@ def start(ledger: Ledger, claim: Claim, now: datetime) -> str:
     }
     with ledger.transaction() as connection:
         _free(ledger, connection, claim.name, claim.warehouse, now)
+        _refuse_second(connection, claim)
         run_id = ledger.insert_run(connection, claim.job, values)
         _take(connection, claim.name, claim.warehouse, run_id, now)
         return run_id
@@ -84,12 +90,38 @@ def beat(ledger: Ledger, run_id: str, now: datetime) -> str:
         return "cancel" if connection.execute(asked).scalar() else "go"
 
 
-def finish(ledger: Ledger, run_id: str, status: str, now: datetime, error: str | None) -> None:
+@contextmanager
+def held(run_id: str) -> Iterator[None]:
+    """Vouch for a run for as long as this process works on it.
+
+    A scheduler lives on when a run of its breaks; without this, the lease would live on as well.
+    """
+    try:
+        yield
+    finally:
+        _HELD.discard(run_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """How a run ended."""
+
+    status: str
+    error: str | None = None
+    interrupted: bool = False
+    """The runner was stopped, not the run: whoever starts next goes on with it."""
+
+
+def finish(ledger: Ledger, run_id: str, end: End, now: datetime) -> None:
     """Record a run's end and give its lease free, in one transaction."""
     with ledger.transaction() as connection:
         held = connection.execute(LEASES.delete().where(LEASES.c.run_id == run_id))
         if held.rowcount:
-            ledger.end_run(connection, run_id, status, now, error)
+            ledger.end_run(connection, run_id, end.status, now, end.error)
+            cut_short = end.interrupted and end.status == plan.CANCELLED
+            connection.execute(
+                RUNS.update().where(RUNS.c.id == run_id).values(interrupted=cut_short)
+            )
 
 
 def request_cancel(ledger: Ledger, run_id: str) -> None:
@@ -104,13 +136,15 @@ def bury(ledger: Ledger, now: datetime) -> list[str]:
         held = connection.execute(sa.select(LEASES)).all()
         dead = [lease for lease in held if is_dead(lease, now)]
         for lease in dead:
-            _bury(ledger, connection, lease, now)
+            _bury(ledger, connection, lease)
         return [lease.run_id for lease in dead]
 
 
 def is_dead(lease: Row[Any], now: datetime) -> bool:
     """Tell whether a lease's holder is gone: its process here, its heartbeat elsewhere."""
     if lease.host == process.host():
+        if lease.process == process.identity():
+            return lease.run_id not in _HELD
         return not process.is_alive(lease.process)
     return bool(now - lease.heartbeat_at > STALE)
 
@@ -129,10 +163,27 @@ def _free(ledger: Ledger, connection: Connection, job: str, warehouse: str, now:
             f"by `tidemill cancel {found.run_id}`."
         )
     if found:
-        _bury(ledger, connection, found, now)
+        _bury(ledger, connection, found)
+
+
+def _refuse_second(connection: Connection, claim: Claim) -> None:
+    if claim.scheduled_for is None:
+        return
+    found = connection.execute(
+        sa.select(RUNS.c.id).where(
+            RUNS.c.job == claim.name,
+            RUNS.c.warehouse == claim.warehouse,
+            RUNS.c.scheduled_for == claim.scheduled_for,
+        )
+    ).scalar()
+    if found:
+        raise AlreadyFired(
+            f"The job '{claim.name}' has had its run for {claim.scheduled_for}: {found}."
+        )
 
 
 def _take(connection: Connection, job: str, warehouse: str, run_id: str, now: datetime) -> None:
+    _HELD.add(run_id)
     connection.execute(
         LEASES.insert().values(
             job=job,
@@ -145,11 +196,12 @@ def _take(connection: Connection, job: str, warehouse: str, run_id: str, now: da
     )
 
 
-def _bury(ledger: Ledger, connection: Connection, lease: Row[Any], now: datetime) -> None:
+def _bury(ledger: Ledger, connection: Connection, lease: Row[Any]) -> None:
     connection.execute(LEASES.delete().where(LEASES.c.run_id == lease.run_id))
     connection.execute(
         STEPS.update()
         .where(STEPS.c.run_id == lease.run_id, STEPS.c.status == plan.RUNNING)
-        .values(status=plan.FAILED, error=DIED, completed_at=now)
+        .values(status=plan.FAILED, error=DIED, completed_at=lease.heartbeat_at)
     )
-    ledger.end_run(connection, lease.run_id, plan.FAILED, now, DIED)
+    ledger.end_run(connection, lease.run_id, plan.FAILED, lease.heartbeat_at, DIED)
+    connection.execute(RUNS.update().where(RUNS.c.id == lease.run_id).values(interrupted=True))

@@ -58,6 +58,7 @@ RUNS: Final = sa.Table(
     sa.Column("host", sa.Text),
     sa.Column("process", sa.Text),
     sa.Column("cancel_requested", sa.Boolean, nullable=False, default=False),
+    sa.Column("interrupted", sa.Boolean, nullable=False, default=False),
     sa.UniqueConstraint("job", "warehouse", "scheduled_for", name="runs_one_for_a_time"),
 )
 
@@ -123,6 +124,38 @@ LEASES: Final = sa.Table(
     sa.Column("process", sa.Text, nullable=False),
     sa.Column("heartbeat_at", Utc, nullable=False),
 )
+
+SCHEDULES: Final = sa.Table(
+    "schedules",
+    METADATA,
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("warehouse", sa.Text, primary_key=True),
+    sa.Column("definition", sa.Text, nullable=False),
+    sa.Column("handled_until", Utc, nullable=False),
+)
+
+TOTALS: Final = sa.Table(
+    "totals",
+    METADATA,
+    sa.Column("metric", sa.Text, primary_key=True),
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("label", sa.Text, primary_key=True),
+    sa.Column("value", sa.Float, nullable=False),
+)
+"""Counts that only grow; they outlive the runs, which are forgotten after a while."""
+
+BUCKETS: Final = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
+"""Upper bounds of the durations' histogram, in seconds."""
+
+TROUBLES: Final = sa.Table(
+    "troubles",
+    METADATA,
+    sa.Column("trouble", sa.Text, primary_key=True),
+    sa.Column("warehouse", sa.Text, primary_key=True),
+    sa.Column("since", Utc, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+)
+"""What people have been told of and is not over yet."""
 
 MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {}
 """Version → statements that lead to it from the one before; {schema} stands for `tidemill.` or ''.

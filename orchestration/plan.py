@@ -10,6 +10,9 @@ from orchestration.errors import JobInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from orchestration.schedule import Schedule
 
 PENDING: Final = "pending"
 RUNNING: Final = "running"
@@ -70,12 +73,25 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Need:
+    """Another job that must have completed, at all or lately, before a job starts."""
+
+    job: str
+    within: float | None = None
+    """Seconds; None: it must just have completed at some time."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """Steps that run together, in the order that their needs ask for."""
 
     steps: tuple[Step, ...]
     description: str = ""
     retry: Retry = field(default_factory=Retry)
+    schedule: Schedule | None = None
+    """When the scheduler starts it; without one it is started by hand."""
+    needs: tuple[Need, ...] = ()
+    """Other jobs that must have completed before."""
     batch_size: int | None = None
     """At most so many items in one batch, where a step works in batches."""
 
@@ -124,6 +140,28 @@ def stranded(steps: Iterable[Step], statuses: Mapping[str, str]) -> list[Step]:
         if statuses[step.name] == PENDING
         and any(statuses[need] in ENDED - {COMPLETED} for need in step.needs)
     ]
+
+
+def unmet(name: str, job: Job, successes: Mapping[str, datetime], now: datetime) -> str:
+    """Say which of a job's needs is not met, or ''.
+
+    Args:
+        name: the job's.
+        job: the job.
+        successes: when each job last completed.
+        now: the time.
+    """
+    for need in job.needs:
+        last = successes.get(need.job)
+        if last is None:
+            return f"'{name}' needs '{need.job}', which has never completed."
+        age = (now - last).total_seconds()
+        if need.within is not None and age > need.within:
+            return (
+                f"'{name}' needs '{need.job}' to have completed within {need.within / 3600:g} h; "
+                f"it last did at {last:%Y-%m-%d %H:%M} UTC."
+            )
+    return ""
 
 
 def verdict(statuses: Iterable[str]) -> str:

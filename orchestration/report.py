@@ -19,13 +19,24 @@ if TYPE_CHECKING:
 SAMPLES: Final = 3
 """Rows shown for each reason of the quarantine."""
 SLOWEST: Final = 10
+MONTH: Final = 31
 
 
-def write(run_id: str) -> Path:
-    """Write the page of a run to var/reports, and as the latest to var/report.html."""
+def write(run_id: str, period: str = "") -> Path:
+    """Write the page of a run to var/reports, and as the latest to var/report.html.
+
+    Args:
+        run_id: the run that the page is about.
+        period: `month` for the runs of the last 31 days, otherwise the last fortnight of runs.
+    """
     current = settings_.read()
     ledger = Ledger.open(current.ledger_url)
-    run, history = ledger.run(run_id), ledger.runs(14)
+    run = ledger.run(run_id)
+    history = ledger.runs(1000 if period else 14)
+    if period == "month":
+        history = [
+            past for past in history if (run["started_at"] - past["started_at"]).days <= MONTH
+        ]
     ledger.close()
     page = render(content(run, history, current))
     path = current.reports / f"{run_id}.html"

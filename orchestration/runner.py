@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from orchestration import lease, plan
-from orchestration.errors import Cancelled, OrchestrationError, StepFailed
+from orchestration.errors import Cancelled, LedgerFailed, OrchestrationError, StepFailed
 from orchestration.events import Event
+from orchestration.halt import Halt
 from orchestration.steps import Request
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Runner:
         *,
         trigger: str = "manual",
         scheduled_for: datetime | None = None,
-        stop: threading.Event | None = None,
+        halt: Halt | None = None,
     ) -> dict[str, Any]:
         """Run a job from its beginning and return its record.
 
@@ -75,10 +76,10 @@ class Runner:
             scheduled_for=scheduled_for,
         )
         run_id = lease.start(self.ledger, claim, self.clock.now())
-        return self._work(run_id, name, job, stop or threading.Event())
+        return self._work(run_id, name, job, halt or Halt())
 
     def resume(
-        self, run: dict[str, Any], job: plan.Job, *, stop: threading.Event | None = None
+        self, run: dict[str, Any], job: plan.Job, *, halt: Halt | None = None
     ) -> dict[str, Any]:
         """Do what a run that ended early left undone, and return its record.
 
@@ -86,13 +87,15 @@ class Runner:
             AlreadyRunning: a living run of this job holds the lease.
         """
         lease.restart(self.ledger, run, job, now=self.clock.now())
-        return self._work(run["id"], run["job"], job, stop or threading.Event())
+        return self._work(run["id"], run["job"], job, halt or Halt())
 
-    def _work(self, run_id: str, name: str, job: plan.Job, stop: threading.Event) -> dict[str, Any]:
-        work = _Run(runner=self, run_id=run_id, name=name, job=job, stop=stop)
-        with _Heart(self, run_id, stop):
-            status, error = work.steps()
-        lease.finish(self.ledger, run_id, status, self.clock.now(), error)
+    def _work(self, run_id: str, name: str, job: plan.Job, halt: Halt) -> dict[str, Any]:
+        with halt.child() as own, lease.held(run_id):
+            work = _Run(runner=self, run_id=run_id, name=name, job=job, halt=own)
+            with _Heart(self, run_id, own):
+                status, error = work.steps()
+            end = lease.End(status=status, error=error, interrupted=halt.soon.is_set())
+            lease.finish(self.ledger, run_id, end, self.clock.now())
         record = self.ledger.run(run_id)
         work.tell("run_ended", status=status, error=error, record=record)
         return record
@@ -106,7 +109,7 @@ class _Run:
     run_id: str
     name: str
     job: plan.Job
-    stop: threading.Event
+    halt: Halt
 
     def __post_init__(self) -> None:
         self.lock = threading.Lock()
@@ -141,14 +144,14 @@ class _Run:
         while left_out := plan.stranded(self.job.steps, statuses):
             for step in left_out:
                 self._skip(step, statuses)
-        for step in plan.ready(self.job.steps, statuses) if not self.stop.is_set() else ():
+        for step in plan.ready(self.job.steps, statuses) if not self.halt.soon.is_set() else ():
             statuses[step.name] = plan.RUNNING
             running[pool.submit(self._step, step)] = step
 
     def _skip(self, step: plan.Step, statuses: dict[str, str]) -> None:
         blockers = [need for need in step.needs if statuses[need] != plan.COMPLETED]
         reason = f"Left out: it stands on '{blockers[0]}', which has not completed."
-        status = plan.CANCELLED if self.stop.is_set() else plan.SKIPPED
+        status = plan.CANCELLED if self.halt.soon.is_set() else plan.SKIPPED
         statuses[step.name] = status
         self.runner.ledger.update_step(self.run_id, step.name, status=status, error=reason)
         self.tell("step_ended", step.name, status=status, error=reason, seconds=0.0)
@@ -210,7 +213,7 @@ class _Run:
         return self.runner.executor.execute(
             request,
             timeout=step.timeout,
-            stop=self.stop,
+            stop=self.halt.now,
             emit=lambda fields: self._progress(step, fields),
         )
 
@@ -230,7 +233,7 @@ class _Run:
     ) -> None:
         seconds = retry.pause(attempt)
         self.tell("step_retrying", step.name, attempt=attempt, seconds=seconds, error=str(error))
-        if self.runner.clock.wait(self.stop, seconds):
+        if self.runner.clock.wait(self.halt.soon, seconds):
             raise Cancelled(f"The step '{step.name}' was ended on request.") from error
 
     def _failed(self, step: plan.Step, error: Exception, seconds: float) -> str:
@@ -272,17 +275,24 @@ class _Run:
 class _Heart:
     """Beats while a run is at work: keeps its lease, and hears when it is asked to stop."""
 
-    def __init__(self, runner: Runner, run_id: str, stop: threading.Event) -> None:
+    def __init__(self, runner: Runner, run_id: str, halt: Halt) -> None:
         self.runner = runner
         self.run_id = run_id
-        self.stop = stop
+        self.halt = halt
         self.still = threading.Event()
         self.thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def _beat(self) -> None:
+        """Beat until the run is over; a ledger that is away for a while is waited for."""
+        heard = self.runner.clock.now()
         while not self.still.wait(lease.BEAT):
-            if lease.beat(self.runner.ledger, self.run_id, self.runner.clock.now()) != "go":
-                self.stop.set()
+            now = self.runner.clock.now()
+            try:
+                asked, heard = lease.beat(self.runner.ledger, self.run_id, now), now
+            except LedgerFailed:
+                asked = "lost" if now - heard > lease.STALE else "go"
+            if asked != "go":
+                self.halt.ask(at_once=True)
 
     def __enter__(self) -> None:
         self.thread.start()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from loaders import OUTPUTS, SOURCES
+from orchestration import settings
 from orchestration.outcome import Delivery, Outcome, Table, carry
 from orchestration.workers import Kind
 
@@ -129,10 +130,29 @@ def publish(request: Request, emit: Emit) -> Outcome:
     build = next((need["build"] for need in request.needs if "build" in need), None)
     before = request.before or {}
     if build and before.get("build") == build and Path(before["published"] or "/").exists():
-        return Outcome(detail={**before, "unchanged": True})
+        same = before.get("quarantine", {})
+        return Outcome(detail={**before, "unchanged": True, "quarantine_before": same})
     with writing(request, emit) as warehouse:
         path = publish_marts(warehouse)
-    return Outcome(detail={"published": str(path) if path else None, "build": build})
+        quarantine = _quarantine(warehouse)
+    return Outcome(
+        detail={
+            "published": str(path) if path else None,
+            "build": build,
+            "quarantine": quarantine,
+            "quarantine_before": before.get("quarantine", {}),
+        }
+    )
+
+
+def _quarantine(warehouse: Target) -> dict[str, int]:
+    """Return how many rows stand in each table of the quarantine."""
+    with warehouse.connect() as connection:
+        tables = connection.execute(
+            "select table_name from information_schema.tables where table_schema = 'quarantine'"
+        ).fetchall()
+        counting = 'select count(*) from quarantine."{}"'
+        return {str(name): int(connection.scalar(counting.format(name))) for (name,) in tables}
 
 
 def deliver(request: Request, emit: Emit) -> Outcome:
@@ -150,10 +170,55 @@ def deliver(request: Request, emit: Emit) -> Outcome:
 
 
 def report(request: Request, _emit: Emit) -> Outcome:
-    """Write the run's page."""
+    """Write the run's page: of the last runs, or of the last `month`."""
     from orchestration import report as page
 
-    return Outcome(detail={"report": str(page.write(request.run_id))})
+    return Outcome(detail={"report": str(page.write(request.run_id, request.argument))})
+
+
+def send(request: Request, _emit: Emit) -> Outcome:
+    """Send the run's page to the addresses in TIDEMILL_NOTIFY."""
+    from orchestration import notify
+
+    page = Path(request.needs[0]["report"])
+    if not notify.is_wanted():
+        return Outcome(detail={"notices": [f"{notify.VARIABLE} is not set: nobody was sent it."]})
+    title = f"Tidemill: report of {request.job}"
+    body = f"The report of the run {request.run_id} is attached."
+    notify.send(notify.News(title=title, body=body, kind="info"), attach=page)
+    return Outcome(detail={"sent": str(page)})
+
+
+def retain(request: Request, _emit: Emit) -> Outcome:
+    """Forget runs older than the argument's days, and their files."""
+    from orchestration import upkeep
+    from orchestration.clock import Clock
+    from orchestration.ledger import Ledger
+
+    current = settings.read(request.target)
+    ledger = Ledger.open(current.ledger_url)
+    try:
+        days = int(request.argument or 90)
+        return Outcome(detail=upkeep.retain(current, ledger, days, Clock().now()))
+    finally:
+        ledger.close()
+
+
+def backup(request: Request, emit: Emit) -> Outcome:
+    """Copy the warehouse to var/backups and keep the argument's number of copies."""
+    from orchestration import upkeep
+
+    with writing(request, emit):
+        keep = int(request.argument or 3)
+        return Outcome(detail=upkeep.backup(settings.read(request.target), request.run_id, keep))
+
+
+def compact(request: Request, emit: Emit) -> Outcome:
+    """Give back the space that updates left behind."""
+    from orchestration import upkeep
+
+    with writing(request, emit) as warehouse:
+        return Outcome(detail=upkeep.compact(warehouse))
 
 
 _LIBRARIES: Final = (
@@ -173,5 +238,9 @@ KINDS: Final = {
     "publish": Kind(function="orchestration.steps:publish", preload=_LOADERS),
     "deliver": Kind(function="orchestration.steps:deliver", preload=_LOADERS),
     "report": Kind(function="orchestration.steps:report", preload=_REPORT),
+    "send": Kind(function="orchestration.steps:send", preload=_REPORT),
+    "retain": Kind(function="orchestration.steps:retain", preload=_REPORT),
+    "backup": Kind(function="orchestration.steps:backup", preload=_LOADERS),
+    "compact": Kind(function="orchestration.steps:compact", preload=_LOADERS),
 }
 """What a step's `kind` may be."""

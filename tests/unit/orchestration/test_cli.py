@@ -12,7 +12,7 @@ import pytest
 from orchestration import lease
 from orchestration.cli import main
 from orchestration.jobs import JOBS
-from orchestration.lease import Claim
+from orchestration.lease import Claim, End
 from orchestration.ledger import Ledger
 from orchestration.outcome import Delivery, Outcome, Table
 
@@ -56,7 +56,7 @@ def run_id(state: Path) -> Iterator[str]:
     detail = {"built": 15, "tests_passed": 40, "tests_failed": 0, "tests_warned": 1}
     ledger.complete_step(run_id, "transform", Outcome(detail=detail), seconds=2.0)
     ledger.complete_step(run_id, "deliver crm_users", Outcome(deliveries=(sent,)), seconds=0.5)
-    lease.finish(ledger, run_id, "completed", NOW, None)
+    lease.finish(ledger, run_id, End(status="completed"), NOW)
     ledger.close()
     return run_id
 

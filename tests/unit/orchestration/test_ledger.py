@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from orchestration import lease, process
 from orchestration.errors import AlreadyRunning, LedgerFailed, NameUnknown
-from orchestration.lease import Claim
+from orchestration.lease import Claim, End
 from orchestration.ledger import Ledger, new_id
 from orchestration.ledger_schema import LEASES, NEWEST, VERSION
 from orchestration.outcome import Outcome, Table
@@ -64,7 +64,7 @@ def test_a_second_attempt_overwrites_the_account_of_the_first(ledger: Ledger) ->
     for read in (5, 7):
         table = Table(source="a", table="t", read=read, loaded=read, collapsed=0, rejected=0)
         ledger.complete_step(run_id, "load a", Outcome(tables=(table,)), seconds=1.0)
-    lease.finish(ledger, run_id, "completed", NOW, None)
+    lease.finish(ledger, run_id, End(status="completed"), NOW)
     run = ledger.run(run_id)
     assert [row["read"] for row in run["tables"]] == [7]
     assert run["records_processed"] == 7
@@ -115,7 +115,7 @@ def test_a_run_that_lost_its_lease_does_not_overwrite_its_record(ledger: Ledger)
     run_id = lease.start(ledger, CLAIM, NOW)
     hold_as(ledger, run_id, host="elsewhere", identity="1:1")
     lease.bury(ledger, NOW + timedelta(hours=1))
-    lease.finish(ledger, run_id, "completed", NOW, None)
+    lease.finish(ledger, run_id, End(status="completed"), NOW)
     assert ledger.run(run_id)["status"] == "failed"
 
 

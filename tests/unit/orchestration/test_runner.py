@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orchestration.errors import AlreadyRunning, StepFailed
+from orchestration.halt import Halt
 from orchestration.outcome import Delivery, Outcome, Table
 from orchestration.plan import Job, Retry, Step
 from orchestration.runner import Runner
@@ -163,13 +164,13 @@ def test_a_failed_delivery_makes_a_run_partial(runner_of: RunnerOf, good: Steps)
 def test_a_run_that_is_stopped_is_cancelled_and_can_be_resumed(
     runner_of: RunnerOf, good: Steps
 ) -> None:
-    stop = threading.Event()
+    halt = Halt()
 
     def last_wish(_: Any) -> Outcome:
-        stop.set()
+        halt.ask(at_once=False)
         return Outcome()
 
-    run = runner_of({**good, "transform": last_wish}).run("daily", JOB, stop=stop)
+    run = runner_of({**good, "transform": last_wish}).run("daily", JOB, halt=halt)
     assert run["status"] == "cancelled"
     assert statuses(run) == ["completed"] * 3 + ["cancelled"] * 2
     assert runner_of(good).resume(run, JOB)["status"] == "completed"

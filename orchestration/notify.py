@@ -1,0 +1,206 @@
+"""Tells people, by Apprise: a failure once, its end once, stale data, a quarantine that grows."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from orchestration import plan
+from orchestration.errors import OrchestrationError
+from orchestration.ledger_schema import TROUBLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from orchestration.ledger import Ledger
+
+VARIABLE: Final = "TIDEMILL_NOTIFY"
+GROWTH_SHARE: Final = 0.2
+GROWTH_ROWS: Final = 10
+"""A quarantine that grew by both, share and rows, since the last run is worth a word."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """Something that is wrong until it is not found any more."""
+
+    name: str
+    """What it is called while it lasts: `job daily`, `stale shop_db`, `quarantine users`."""
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class News:
+    """What people are to be told of."""
+
+    title: str
+    body: str
+    kind: str
+    """Apprise's: failure, warning, success, info."""
+
+
+def troubles(
+    run: Mapping[str, Any],
+    *,
+    news_at: Mapping[str, datetime],
+    fresh: Mapping[str, float],
+    now: datetime,
+) -> list[Trouble]:
+    """Return what is wrong after a run.
+
+    Args:
+        run: the run's record.
+        news_at: when each source last brought something new.
+        fresh: seconds after which each source is stale.
+        now: the time.
+    """
+    found = []
+    if run["status"] in {plan.FAILED, plan.PARTIAL}:
+        found.append(Trouble(name=f"job {run['job']}", message=run["error"] or run["status"]))
+    for source, seconds in fresh.items():
+        last = news_at.get(source)
+        if last and (now - last).total_seconds() > seconds:
+            message = f"Nothing new since {last:%Y-%m-%d %H:%M} UTC, over {seconds / 3600:g} h."
+            found.append(Trouble(name=f"stale {source}", message=message))
+    return [*found, *_grown(run)]
+
+
+def _grown(run: Mapping[str, Any]) -> list[Trouble]:
+    details = [step["detail"] or {} for step in run["steps"] if step["kind"] == "publish"]
+    return [
+        Trouble(
+            name=f"quarantine {table}",
+            message=f"quarantine.{table} holds {count:,} rows, {count - was:,} more than before.",
+        )
+        for detail in details
+        for table, count in detail.get("quarantine", {}).items()
+        if (was := detail.get("quarantine_before", {}).get(table)) is not None
+        if count - was >= GROWTH_ROWS and count - was > was * GROWTH_SHARE
+    ]
+
+
+def judged(run: Mapping[str, Any]) -> set[str]:
+    """Return the first words of the troubles that a run can tell the end of."""
+    kinds = {f"job {run['job']}", "stale"}
+    if any(step["kind"] == "publish" and step["status"] == plan.COMPLETED for step in run["steps"]):
+        kinds.add("quarantine")
+    return set() if run["status"] == plan.CANCELLED else kinds
+
+
+def news(run: Mapping[str, Any], found: Iterable[Trouble], told: Mapping[str, str]) -> list[News]:
+    """Return what people have not been told yet.
+
+    Args:
+        run: the run's record.
+        found: what is wrong now.
+        told: trouble → message, of those that people know of.
+    """
+    now = {trouble.name: trouble for trouble in found}
+    new = [
+        News(title=f"Tidemill: {name}", body=_body(run, trouble.message), kind=_kind(name))
+        for name, trouble in now.items()
+        if name not in told
+    ]
+    over = [
+        News(
+            title=f"Tidemill: {name} is well again", body=_body(run, "It is over."), kind="success"
+        )
+        for name in told
+        if name not in now and _is_judged(name, run)
+    ]
+    return new + over
+
+
+def _is_judged(name: str, run: Mapping[str, Any]) -> bool:
+    return any(name == kind or name.startswith(f"{kind} ") for kind in judged(run))
+
+
+def _kind(name: str) -> str:
+    return "failure" if name.startswith("job ") else "warning"
+
+
+def _body(run: Mapping[str, Any], message: str) -> str:
+    return f"{message}\nRun {run['id']} of the job {run['job']} on {run['target']}."
+
+
+class Notifier:
+    """Compares each run with what people have been told, and tells them the difference."""
+
+    def __init__(self, ledger: Ledger, fresh: Mapping[str, float], warehouse: str) -> None:
+        self.ledger = ledger
+        self.fresh = fresh
+        self.warehouse = warehouse
+
+    def after(self, run: Mapping[str, Any], now: datetime) -> list[News]:
+        """Tell what is new after a run, remember it, and return it.
+
+        What cannot be sent is not remembered, and so is tried again after the next run.
+        """
+        found = troubles(
+            run, news_at=self.ledger.news_at(self.warehouse), fresh=self.fresh, now=now
+        )
+        untold = news(run, found, self._told())
+        if untold:
+            for entry in untold:
+                send(entry)
+            self._remember(run, found, now)
+        return untold
+
+    def _told(self) -> dict[str, str]:
+        query = sa.select(TROUBLES.c.trouble, TROUBLES.c.message)
+        with self.ledger.transaction() as connection:
+            rows = connection.execute(query.where(TROUBLES.c.warehouse == self.warehouse))
+            return {row.trouble: row.message for row in rows}
+
+    def _remember(self, run: Mapping[str, Any], found: list[Trouble], now: datetime) -> None:
+        names = {trouble.name for trouble in found}
+        over = [name for name in self._told() if name not in names and _is_judged(name, run)]
+        with self.ledger.transaction() as connection:
+            connection.execute(
+                TROUBLES.delete().where(
+                    TROUBLES.c.warehouse == self.warehouse, TROUBLES.c.trouble.in_(over)
+                )
+            )
+            for trouble in found:
+                key = {"trouble": trouble.name, "warehouse": self.warehouse}
+                values = {**key, "since": now, "message": trouble.message}
+                self.ledger.upsert(connection, TROUBLES, values)
+
+
+def is_wanted() -> bool:
+    """Tell whether anybody is to be told."""
+    return bool(os.environ.get(VARIABLE, "").strip())
+
+
+def send(entry: News, attach: Path | None = None) -> None:
+    """Send news to every address in TIDEMILL_NOTIFY.
+
+    Raises:
+        OrchestrationError: an address cannot be read or did not take it.
+    """
+    import apprise
+
+    mailer = apprise.Apprise()
+    for address in os.environ.get(VARIABLE, "").split():
+        if not mailer.add(address):
+            scheme = address.partition(":")[0]
+            raise OrchestrationError(
+                f"Cannot read an address in {VARIABLE} (it begins with '{scheme}:'). Write Apprise "
+                "URLs, separated by spaces."
+            )
+    done = mailer.notify(
+        title=entry.title,
+        body=entry.body,
+        notify_type=entry.kind,
+        attach=str(attach) if attach else None,
+    )
+    if not done:
+        raise OrchestrationError(
+            f"Cannot send '{entry.title}': not every address in {VARIABLE} took it. It is tried "
+            "again after the next run."
+        )

@@ -1,0 +1,151 @@
+"""Starts jobs when they are due, one run of each at a time, and stops in good order."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from orchestration import lease, plan
+from orchestration.errors import AlreadyFired, AlreadyRunning, OrchestrationError
+from orchestration.ledger_schema import SCHEDULES
+from orchestration.schedule import due, next_fire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from orchestration.halt import Halt
+    from orchestration.runner import Runner
+    from orchestration.schedule import Schedule
+
+LONGEST_WAIT: Final = 30.0
+"""Seconds; the machine may have slept, or its clock been set, so look at least so often."""
+PAUSE: Final = 0.5
+"""Seconds between two looks while a run is under way."""
+
+
+@dataclass(kw_only=True)
+class Scheduler:
+    """Starts what is due; its memory is the ledger."""
+
+    jobs: Mapping[str, plan.Job]
+    runner: Runner
+    halt: Halt
+    tell: Callable[..., None]
+    """Hears of what the scheduler itself does: an event's name and fields."""
+    active: dict[str, threading.Thread] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.scheduled = {
+            name: (job, job.schedule) for name, job in self.jobs.items() if job.schedule
+        }
+        self.warehouse = self.runner.settings.target.place
+        self.complained: set[tuple[str, str]] = set()
+
+    def run(self) -> None:
+        """Work until asked to stop; runs under way finish their steps."""
+        clock = self.runner.clock
+        self.runner.executor.warm(
+            {step.kind for job, _ in self.scheduled.values() for step in job.steps}
+        )
+        self.go_on(clock.now())
+        while not self.halt.soon.is_set():
+            now = clock.now()
+            self.tick(now)
+            clock.wait(self.halt.soon, self.pause(now))
+        for thread in list(self.active.values()):
+            thread.join()
+
+    def pause(self, now: datetime) -> float:
+        """Return the seconds until the next look."""
+        if any(thread.is_alive() for thread in self.active.values()):
+            return PAUSE
+        times = [next_fire(schedule, now) for _, schedule in self.scheduled.values()]
+        return min([LONGEST_WAIT, *((time - now).total_seconds() for time in times)])
+
+    def tick(self, now: datetime) -> None:
+        """Start every job that is due and free."""
+        lease.bury(self.runner.ledger, now)
+        for name, (job, schedule) in self.scheduled.items():
+            handled = self.handled(name, schedule, now)
+            if times := due(schedule, handled=handled, now=now):
+                self._consider(name, job, schedule, times)
+
+    def go_on(self, now: datetime) -> None:
+        """Take up again what a stop or a crash interrupted, unless it is too old."""
+        for name, (job, schedule) in self.scheduled.items():
+            run = next(iter(self.runner.ledger.runs(1, job=name)), None)
+            if run and self._is_ours(run, now - timedelta(seconds=schedule.max_age)):
+                self._start(name, partial(self.runner.resume, run, job, halt=self.halt))
+
+    def _is_ours(self, run: Mapping[str, Any], oldest: datetime) -> bool:
+        """Tell whether a run was started by a scheduler, cut short, and is young enough."""
+        is_here = run["interrupted"] and run["warehouse"] == self.warehouse
+        return bool(is_here and run["trigger"] == "schedule" and run["started_at"] >= oldest)
+
+    def handled(self, name: str, schedule: Schedule, now: datetime) -> datetime:
+        """Return the newest time of a job that was dealt with; for a new or edited one, now."""
+        key = {"job": name, "warehouse": self.warehouse}
+        definition = repr(schedule)
+        query = sa.select(SCHEDULES).filter_by(**key)
+        with self.runner.ledger.transaction() as connection:
+            row = connection.execute(query).first()
+            if row and row.definition == definition:
+                found: datetime = row.handled_until
+                return found
+            values = {**key, "definition": definition, "handled_until": now}
+            self.runner.ledger.upsert(connection, SCHEDULES, values)
+            return now
+
+    def _consider(
+        self, name: str, job: plan.Job, schedule: Schedule, times: list[datetime]
+    ) -> None:
+        if self._is_busy(name):
+            if schedule.overlap == "skip":
+                self._handle(name, times[-1])
+                self.tell("fire_skipped", job=name, time=times[-1], reason="still running")
+            return
+        if reason := self._unmet(name, job):
+            if (name, reason) not in self.complained:
+                self.complained.add((name, reason))
+                self.tell("fire_waits", job=name, time=times[0], reason=reason)
+            return
+        self._handle(name, times[0])
+        self._start(name, lambda: self._fire(name, job, times[0]))
+
+    def _is_busy(self, name: str) -> bool:
+        thread = self.active.get(name)
+        return thread is not None and thread.is_alive()
+
+    def _unmet(self, name: str, job: plan.Job) -> str:
+        now = self.runner.clock.now()
+        return plan.unmet(name, job, self.runner.ledger.successes(self.warehouse), now)
+
+    def _handle(self, name: str, time: datetime) -> None:
+        key = (SCHEDULES.c.job == name, SCHEDULES.c.warehouse == self.warehouse)
+        with self.runner.ledger.transaction() as connection:
+            connection.execute(SCHEDULES.update().where(*key).values(handled_until=time))
+
+    def _start(self, name: str, work: Callable[[], Any]) -> None:
+        self.complained = {entry for entry in self.complained if entry[0] != name}
+        thread = threading.Thread(target=self._guarded, args=(name, work), name=name)
+        self.active[name] = thread
+        thread.start()
+
+    def _fire(self, name: str, job: plan.Job, time: datetime) -> None:
+        self.runner.run(name, job, trigger="schedule", scheduled_for=time, halt=self.halt)
+
+    def _guarded(self, name: str, work: Callable[[], Any]) -> None:
+        """Run a job; what keeps it from starting is told, and the scheduler goes on."""
+        try:
+            work()
+        except AlreadyFired:
+            self.tell("fire_skipped", job=name, reason="another scheduler has started it")
+        except AlreadyRunning as error:
+            self.tell("fire_skipped", job=name, reason=str(error))
+        except OrchestrationError as error:
+            self.tell("fire_failed", job=name, error=str(error))
