@@ -1,26 +1,25 @@
-"""Tables of a database, read as Arrow batches through any SQLAlchemy URL."""
+"""Tables and queries of a database as dlt resources, through any SQLAlchemy URL."""
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import dlt
-import pyarrow as pa
-import sqlalchemy as sa
 
+from loaders.columns import columns as declared
 from loaders.columns import latest_first
 from loaders.dispositions import REPLACE_KEYS
-from loaders.errors import SourceRefused
+from loaders.readers.database_reading import Reading, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping
 
     from dlt.common.schema.typing import TColumnSchema
     from dlt.extract import DltResource, Incremental
 
-ROWS_AT_ONCE: Final = 50_000
+ROWS_AT_ONCE: Final = 200_000
+SWEPT_AT: Final = "_deleted_at"
+"""The column that a sweep for deleted rows sets, where the table has none of its own."""
 
 
 def table(
@@ -28,10 +27,17 @@ def table(
     url: str,
     *,
     key: str | tuple[str, ...],
-    columns: dict[str, TColumnSchema],
+    columns: Mapping[str, TColumnSchema],
     cursor: Incremental[Any] | None = None,
     source_table: str | None = None,
+    query: str | None = None,
     batch_size: int = ROWS_AT_ONCE,
+    page_size: int | None = None,
+    time_zone: str = "UTC",
+    deleted_at: str | None = None,
+    sweep_deletes: bool = False,
+    allow_shrink: bool = False,
+    taken_at: str | None = None,
 ) -> DltResource:
     """Return a resource of a table's rows, merged on its key.
 
@@ -39,94 +45,66 @@ def table(
         name: the raw table's name.
         url: SQLAlchemy URL of the database.
         key: the table's primary key.
-        columns: declared columns (`loaders.columns.columns`); others arrive as text.
+        columns: declared columns (`loaders.columns.columns`, or
+            `loaders.readers.database_types.reflected`); others arrive as text.
         cursor: `loaders.cursor.cursor(column)` to read only what changed; without one the whole
             table is read each time.
         source_table: the table's or view's name in the database where it differs; with its
             schema, if any.
-        batch_size: rows fetched at once; bounds memory.
+        query: a SELECT to read in place of a table.
+        batch_size: rows fetched and judged at once; bounds memory.
+        page_size: read in pages of so many rows, each a short statement of its own that begins
+            behind the last key, and is tried again when the connection is lost; without it one
+            statement reads all from one snapshot.
+        time_zone: what the source's times without a zone mean.
+        deleted_at: the column that tells that a row is deleted. A sweep sets it; where the
+            source has no such column, name one of your own, or leave it out for `_deleted_at`.
+        sweep_deletes: also compare all keys of the source with those of the raw table: mark what
+            vanished as deleted, read again what differs.
+        allow_shrink: let a sweep mark more than half of the table as deleted.
+        taken_at: a column of the source's own: only rows in which it is null are read, and the
+            time is written into it once they are committed (mark as migrated).
     """
-    place = (url, source_table or name, batch_size)
+    marks = deleted_at or (SWEPT_AT if sweep_deletes else None)
+    shape = dict(columns)
+    if marks and marks not in shape:
+        shape.update(declared(**{marks: "timestamp"}))
     if cursor is not None:
-        columns = latest_first(columns, cursor.cursor_path)
-    resource = dlt.resource(
-        _all_rows if cursor is None else _changed_rows,
+        shape = latest_first(shape, cursor.cursor_path)
+    reading = Reading(
         name=name,
-        columns=columns,
-        primary_key=key,
+        url=url,
+        relation=query or source_table or name,
+        is_query=query is not None,
+        key=(key,) if isinstance(key, str) else key,
+        columns=shape,
+        batch_size=batch_size,
+        page_size=page_size,
+        time_zone=time_zone,
+        deleted_at=marks,
+        sweep_deletes=sweep_deletes,
+        allow_shrink=allow_shrink,
+        taken_at=taken_at,
+    )
+    return _resource(reading, cursor)
+
+
+def _resource(reading: Reading, cursor: Incremental[Any] | None) -> DltResource:
+    rows: Any = _all_rows if cursor is None else _changed_rows
+    resource: Any = dlt.resource(
+        rows,
+        name=reading.name,
+        columns=dict(reading.columns),
+        primary_key=reading.key,
         write_disposition=REPLACE_KEYS,
     )
-    return resource(*place) if cursor is None else resource(*place, cursor=cursor)
+    made: DltResource = resource(reading) if cursor is None else resource(reading, cursor=cursor)
+    return made
 
 
-def _all_rows(url: str, name: str, batch_size: int) -> Iterator[pa.Table]:
-    yield from _read(url, name, batch_size)
+def _all_rows(reading: Reading) -> Any:
+    yield from read(reading, None)
 
 
-def _changed_rows(
-    url: str, name: str, batch_size: int, cursor: Incremental[Any]
-) -> Iterator[pa.Table]:
-    yield from _read(url, name, batch_size, cursor.cursor_path, cursor.last_value)
-
-
-def _read(
-    url: str, name: str, batch_size: int, cursor: str | None = None, since: Any = None
-) -> Iterator[pa.Table]:
-    """Yield a table's rows in batches, from one snapshot, through a server-side cursor."""
-    engine = sa.create_engine(url, poolclass=sa.NullPool)
-    statement = _select(_reflect(engine, name), cursor, since, engine.dialect.name)
-    with engine.connect().execution_options(stream_results=True) as connection:
-        result = connection.execute(statement)
-        names = list(result.keys())
-        while rows := result.fetchmany(batch_size):
-            yield _arrow(names, rows, name)
-
-
-def _reflect(engine: sa.Engine, name: str) -> sa.Table:
-    schema, _, bare = name.rpartition(".")
-    try:
-        return sa.Table(bare, sa.MetaData(), schema=schema or None, autoload_with=engine)
-    except sa.exc.NoSuchTableError:
-        known = ", ".join(sorted(sa.inspect(engine).get_table_names(schema or None))) or "none"
-        raise SourceRefused(
-            f"No table named '{name}' in {engine.url.render_as_string()}. Tables there: {known}. "
-            "Check the name, its schema, and what this user may see."
-        ) from None
-
-
-def _select(table: sa.Table, cursor: str | None, since: Any, dialect: str) -> Any:
-    """Select all columns as the driver gives them, so that a wrong value never stops the read."""
-    columns = [sa.type_coerce(column, sa.types.NullType).label(column.name) for column in table.c]
-    statement = sa.select(*columns)
-    if cursor is None or since is None:
-        return statement
-    column: Any = table.c[cursor]
-    if isinstance(since, datetime):
-        moment = since.astimezone(UTC) if since.tzinfo else since.replace(tzinfo=UTC)
-        if dialect == "sqlite":  # texts in some form: compared as whole seconds
-            column, since = sa.func.datetime(column), moment.strftime("%Y-%m-%d %H:%M:%S")
-        else:
-            since = (
-                moment if getattr(column.type, "timezone", False) else moment.replace(tzinfo=None)
-            )
-    return statement.where(sa.or_(column >= since, column.is_(None)))
-
-
-def _arrow(names: Sequence[str], rows: Sequence[Any], origin: str) -> pa.Table:
-    columns = [_column(values) for values in zip(*rows, strict=True)]
-    return pa.table(dict(zip(names, columns, strict=True))).replace_schema_metadata(
-        {"origin": origin}
-    )
-
-
-def _column(values: Sequence[Any]) -> pa.Array:
-    try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-        return pa.array([_text(value) for value in values])
-
-
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, default=str) if isinstance(value, dict | list) else str(value)
+def _changed_rows(reading: Reading, cursor: Incremental[Any]) -> Any:
+    yield from read(reading, cursor)

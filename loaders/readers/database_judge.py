@@ -1,0 +1,221 @@
+"""Gate one for a database's rows: typed batches in, Parquet files for the warehouse out.
+
+What already has its type is not looked at again, so that rows pass at the engine's speed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import dlt
+import duckdb
+import pyarrow as pa
+
+from loaders.accounting import tally
+from loaders.columns import literal, quoted
+from loaders.gate import Shape, normalize, reject_select
+from loaders.quarantine import rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+MEMORY_LIMIT: Final = "300MB"
+BYTES_IN_A_FILE: Final = 96 << 20
+"""Arrow bytes of the rows that are judged together and go into one file."""
+EARLIEST: Final = "'4713-01-01 (BC) 00:00:00'::timestamp"
+"""PostgreSQL's first time; its infinities arrive as times before it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrived(Shape):
+    """A shape, and which columns arrive in a type that always fits."""
+
+    fit: frozenset[str] = frozenset()
+    bounded: frozenset[str] = frozenset()
+    """Columns of times that may be infinite."""
+
+    def cast(self, name: str, fields: Mapping[str, str]) -> str:
+        """Return the expression of a declared column; see Shape."""
+        if name in self.fit:
+            return f"({fields[name]})::{self.types[name]}"
+        if name in self.bounded:
+            moment = f"({fields[name]})::{self.types[name]}"
+            return f"case when {moment} >= {EARLIEST} then {moment} end"
+        return super().cast(name, fields)
+
+    def reason(self, fields: Mapping[str, str]) -> str:
+        """Return the expression that tells why a row does not pass; see Shape."""
+        doubtful = {n: e for n, e in fields.items() if n not in self.fit or n in self.key}
+        return super().reason(doubtful)
+
+
+@dataclass(kw_only=True)
+class Judge:
+    """A DuckDB of its own in which a table's batches are judged."""
+
+    shape: Shape
+    origin: str
+    cursor: str | None = None
+    time_zone: str = "UTC"
+    newest: Any = None
+    """The greatest cursor among the rows that passed."""
+    count_null_cursors: int = 0
+    keys: list[pa.Table] = field(default_factory=list)
+    """The keys of rows that passed, where they are asked for."""
+    keeps_keys: bool = False
+    _waiting: list[pa.Table] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        self.load_id = tally().load_id
+        self.folder = Path(mkdtemp(dir=dlt.current.pipeline().working_dir))
+        self.connection = duckdb.connect()
+        self.connection.execute(
+            f"set TimeZone = 'UTC'; set memory_limit = '{MEMORY_LIMIT}'; "
+            f"set temp_directory = {literal(str(self.folder / 'spill'))}; "
+            "set preserve_insertion_order = false"
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def take(self, batch: pa.Table, batch_size: int) -> Iterator[Any]:
+        """Take a batch, and yield files and rejects when so many rows have come together."""
+        if self._waiting and self._waiting[0].schema != batch.schema:
+            yield from self.hand_over()
+        self._waiting.append(batch)
+        rows = sum(table.num_rows for table in self._waiting)
+        if rows >= batch_size or sum(t.nbytes for t in self._waiting) >= BYTES_IN_A_FILE:
+            yield from self.hand_over()
+
+    def hand_over(self) -> Iterator[Any]:
+        """Yield what waits as a Parquet file of good rows, and rejects."""
+        if not self._waiting:
+            return
+        page = pa.concat_tables(self._waiting)
+        self._waiting.clear()
+        self.connection.register("page", page)
+        fields, shape = self._fields(page)
+        yield from self._judged(page.num_rows, fields, shape)
+        self.connection.unregister("page")
+
+    def _judged(self, read: int, fields: dict[str, str], shape: Arrived) -> Iterator[Any]:
+        reason = shape.reason(fields)
+        passed = f"{reason} = ''"
+        good, nulls, newest = self._numbers(fields, shape, passed)
+        if self.cursor:
+            self.count_null_cursors += nulls
+            self.newest = max((v for v in (self.newest, newest) if v is not None), default=None)
+        path, rows = self._file(fields, shape, passed)
+        tally().add(shape.table, read=read, good=good, held=good - rows)
+        if self.keeps_keys:
+            self.keys.append(self._keys(passed))
+        if rows:
+            empty = f"select {shape.good(fields, load_id='')} from page limit 0"
+            hints = self.connection.execute(empty).to_arrow_table()
+            yield dlt.mark.with_file_import(path, "parquet", rows, hints=hints)
+        if good < read:
+            yield rejected(self._rejects(fields, shape, reason))
+
+    def _numbers(self, fields: dict[str, str], shape: Arrived, passed: str) -> tuple[int, int, Any]:
+        """Return how many rows pass, how many of them lack the cursor, and its newest value."""
+        value = shape.cast(self.cursor, fields) if self.cursor else "null"
+        row = self.connection.execute(
+            f"select count(*), count(*) filter (({value}) is null), max({value}) "
+            f"from page where {passed}"
+        ).fetchone()
+        return (int(row[0]), int(row[1]), row[2]) if row else (0, 0, None)
+
+    def _file(self, fields: dict[str, str], shape: Arrived, passed: str) -> tuple[str, int]:
+        path = str(self.folder / f"{len(list(self.folder.iterdir()))}.parquet")
+        select = f"select {shape.good(fields, load_id=self.load_id)} from page where {passed}"
+        if self.cursor:
+            select = f"select * from ({select}) as page where {self._is_fresh()}"
+        row = self.connection.execute(
+            f"copy ({select}) to {literal(path)} (format parquet, compression snappy)"
+        ).fetchone()
+        return path, int(row[0]) if row else 0
+
+    def _is_fresh(self) -> str:
+        """Return the condition that the warehouse does not have a row as it is."""
+        names = (*self.shape.key, str(self.cursor))
+        same = " and ".join(f"page.{n} is not distinct from held.{n}" for n in map(quoted, names))
+        null = f"page.{quoted(str(self.cursor))} is null"
+        return f"{null} or not exists (select 1 from held where {same})"
+
+    def _keys(self, passed: str) -> pa.Table:
+        names = ", ".join(map(quoted, self.shape.key))
+        return self.connection.execute(f"select {names} from page where {passed}").to_arrow_table()
+
+    def _rejects(self, fields: dict[str, str], shape: Arrived, reason: str) -> pa.Table:
+        keys = ", ".join(f"({fields[name]})::varchar" for name in shape.key if name in fields)
+        select = reject_select(
+            shape.table,
+            reason=reason,
+            payload="to_json(page)::varchar",
+            origin=literal(self.origin),
+            position=f"concat_ws(', ', {keys})" if keys else "''",
+            load_id=self.load_id,
+        )
+        return self.connection.execute(
+            f"select {select} from page where {reason} <> ''"
+        ).to_arrow_table()
+
+    def _fields(self, page: pa.Table) -> tuple[dict[str, str], Arrived]:
+        """Return each column's expression, and the shape that knows which types arrived."""
+        fields: dict[str, str] = {}
+        fit, bounded = set(), set()
+        for column in page.schema:
+            name = normalize(column.name)
+            wanted = self.shape.types.get(name, "varchar")
+            fields[name] = self._expression(column, wanted)
+            if pa.types.is_temporal(column.type) and wanted in {"timestamptz", "date"}:
+                bounded.add(name)
+            elif fits(column.type, wanted):
+                fit.add(name)
+        shape = Arrived(
+            table=self.shape.table,
+            types=self.shape.types,
+            key=self.shape.key,
+            fit=frozenset(fit),
+            bounded=frozenset(bounded),
+        )
+        return fields, shape
+
+    def _expression(self, column: pa.Field, wanted: str) -> str:
+        name = quoted(column.name)
+        kind = column.type
+        if pa.types.is_binary(kind) and wanted != "blob":
+            return f"'\\x' || lower(hex({name}))"
+        if self.time_zone != "UTC" and wanted == "timestamptz":
+            if pa.types.is_timestamp(kind) and kind.tz is None:
+                return f"timezone({literal(self.time_zone)}, {name})"
+            if pa.types.is_string(kind):
+                local = f"timezone({literal(self.time_zone)}, try_cast({name} as timestamp))"
+                zoned = f"regexp_matches({name}, '([zZ]|[+-][0-9]{{2}}(:?[0-9]{{2}})?)$')"
+                has_time = f"{name} like '%:%'"
+                return (
+                    f"case when {has_time} and {zoned} or try_cast({name} as timestamp) is null "
+                    f"then {name} else {local}::varchar end"
+                )
+        return name
+
+
+def fits(kind: pa.DataType, wanted: str) -> bool:
+    """Tell whether every value of an Arrow type is one of a DuckDB type."""
+    if wanted == "varchar":
+        return True
+    if wanted == "bigint":
+        return bool(pa.types.is_integer(kind)) and kind != pa.uint64()
+    if wanted == "double":
+        return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
+    return bool(
+        (wanted == "boolean" and pa.types.is_boolean(kind))
+        or (wanted == "blob" and pa.types.is_binary(kind))
+        or (wanted == "time" and pa.types.is_time(kind))
+    )

