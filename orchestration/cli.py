@@ -8,6 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestration.cli_options import (
+    Attempts,
+    Flags,
+    Force,
+    JobName,
+    Json,
+    RetryWait,
+    Scale,
+    Target,
+)
+from orchestration.cli_watch import watch
+
 app = typer.Typer(
     name="tidemill",
     help="Load, build, publish, deliver: batch analytics with dlt and dbt, and a thin runner.",
@@ -17,26 +29,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     result_callback=lambda code, **_: sys.exit(code),
 )
-
-Target = Annotated[
-    str | None, typer.Option("--target", help="An output of profiles/profiles.yml.", metavar="NAME")
-]
-Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
-Limit = Annotated[int, typer.Option("--limit", min=1, help="At most so many runs.")]
-Scale = Annotated[float, typer.Option("--scale", min=0.01, help="1 is 2,000 users.")]
-Attempts = Annotated[
-    int | None, typer.Option("--attempts", min=1, help="Tries of each step, in place of the job's.")
-]
-RetryWait = Annotated[
-    float, typer.Option("--retry-wait", min=0, help="Seconds before the second try; then doubled.")
-]
-
-
-class Flags:
-    """What may stand anywhere on the command line."""
-
-    debug = False
-    verbose = False
 
 
 @app.callback()
@@ -73,18 +65,21 @@ def shop(scale: Scale = 1.0) -> int:
 
 @app.command()
 def run(
-    job: Annotated[str, typer.Argument(help="A job of orchestration/jobs.py.")],
+    job: JobName,
     target: Target = None,
     attempts: Attempts = None,
     retry_wait: RetryWait = 60.0,
+    force: Force = False,
     json: Json = False,
 ) -> int:
     """Run a job."""
     from orchestration import commands, plan
 
     retry = plan.Retry(attempts=attempts, wait=retry_wait) if attempts else None
-    how = commands.How(target=target, as_json=json, verbose=Flags.verbose, retry=retry)
-    return commands.run_job(job, how)
+    return commands.run_job(
+        job,
+        commands.How(target=target, as_json=json, verbose=Flags.verbose, retry=retry, force=force),
+    )
 
 
 @app.command()
@@ -99,16 +94,29 @@ def resume(
     return commands.resume(run, commands.How(target=target, as_json=json, verbose=Flags.verbose))
 
 
-@app.command()
-def cancel(
-    run: Annotated[str, typer.Argument(help="A run's id, or the end of one.")],
-    target: Target = None,
-    json: Json = False,
-) -> int:
-    """Stop a run that is at work, on whatever machine."""
+@app.command("retry-failed")
+def retry_failed(target: Target = None, json: Json = False) -> int:
+    """Resume the newest run of every job, where it failed or was cut short."""
     from orchestration import commands
 
-    return commands.cancel(run, target, as_json=json)
+    return commands.retry_failed(commands.How(target=target, as_json=json, verbose=Flags.verbose))
+
+
+@app.command()
+def schedule(
+    target: Target = None,
+    metrics_port: Annotated[
+        int, typer.Option("--metrics-port", help="Loopback port of /metrics; 0: none.")
+    ] = 9464,
+    job: Annotated[
+        list[str] | None, typer.Option("--job", help="Only this job; may be given again.")
+    ] = None,
+) -> int:
+    """Start jobs when they are due, until SIGTERM or Ctrl-C; the second one ends all at once."""
+    from orchestration import commands
+
+    how = commands.How(target=target, verbose=Flags.verbose, trigger="schedule")
+    return commands.keep_schedule(how, metrics_port=metrics_port, only=job or [])
 
 
 @app.command()
@@ -164,41 +172,7 @@ def _single(
     return commands.run_job(name, how)
 
 
-@app.command()
-def status(target: Target = None, limit: Limit = 10, json: Json = False) -> int:
-    """Show the newest run in full and the last ones in short."""
-    from orchestration import commands
-
-    return commands.status(target, limit=limit, as_json=json)
-
-
-@app.command()
-def runs(
-    job: Annotated[str | None, typer.Option("--job", help="Only runs of this job.")] = None,
-    target: Target = None,
-    limit: Limit = 20,
-    json: Json = False,
-) -> int:
-    """List runs, newest first."""
-    from orchestration import commands
-
-    return commands.runs(target, job=job, limit=limit, as_json=json)
-
-
-@app.command()
-def jobs(json: Json = False) -> int:
-    """List the jobs."""
-    from orchestration import commands
-
-    return commands.list_jobs(as_json=json)
-
-
-@app.command()
-def doctor(target: Target = None, json: Json = False) -> int:
-    """Check everything a run needs, and say what is missing and where it was looked for."""
-    from orchestration import doctor as doctor_
-
-    return doctor_.examine(target, as_json=json)
+app.add_typer(watch)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,21 +13,23 @@ from orchestration import jobs, lease, plan, progress, sandbox, show, summary
 from orchestration import settings as settings_
 from orchestration.aftermath import Aftermath
 from orchestration.clock import Clock
-from orchestration.errors import NameUnknown, unknown
+from orchestration.errors import NameUnknown, NeedUnmet
+from orchestration.events import Event
 from orchestration.halt import on_signals
 from orchestration.ledger import Ledger
 from orchestration.logs import LogListener
 from orchestration.runner import Runner
-from orchestration.show import Grid
 from orchestration.steps import KINDS
 from orchestration.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from orchestration.events import Listener
     from orchestration.halt import Halt
     from orchestration.settings import Settings
 
+UNDONE = {plan.FAILED, plan.PARTIAL, plan.CANCELLED}
 EXIT_CODES = {plan.COMPLETED: 0, plan.PARTIAL: 3, plan.CANCELLED: 130}
 
 
@@ -61,12 +64,22 @@ class How:
     retry: plan.Retry | None = None
     """In place of the job's."""
     trigger: str = "manual"
+    force: bool = False
+    """Start a job though another it needs has not completed."""
 
 
 def run_job(name: str, how: How) -> int:
     """Run a job, show it, and return the exit code."""
     job = with_retry(jobs.find(name), how.retry)
-    return _work(how, lambda runner, halt: runner.run(name, job, trigger=how.trigger, halt=halt))
+
+    def start(runner: Runner, halt: Halt) -> dict[str, Any]:
+        successes = runner.ledger.successes(runner.settings.target.place)
+        reason = plan.unmet(name, job, successes, runner.clock.now())
+        if reason and not how.force:
+            raise NeedUnmet(f"{reason} Run that first, or give --force.")
+        return runner.run(name, job, trigger=how.trigger, halt=halt)
+
+    return _work(how, start)
 
 
 def with_retry(job: plan.Job, retry: plan.Retry | None) -> plan.Job:
@@ -91,34 +104,51 @@ def resume(run_id: str | None, how: How) -> int:
     return _work(how, go_on)
 
 
+def retry_failed(how: How) -> int:
+    """Resume the newest run of every job, where it did not complete; return the worst exit code."""
+    with opened(how.target) as (current, ledger):
+        newest = [runs[0] for name in jobs.JOBS if (runs := ledger.runs(1, job=name))]
+        place = current.target.place
+    failed = [run for run in newest if run["status"] in UNDONE and run["warehouse"] == place]
+    if not failed:
+        show.as_json({"resumed": []}) if how.as_json else show.text("No job's newest run failed.")
+    return max((resume(run["id"], how) for run in failed), default=0)
+
+
 def _unfinished(ledger: Ledger) -> dict[str, Any]:
     for run in ledger.runs(50):
-        if run["status"] not in {plan.COMPLETED, plan.RUNNING}:
+        if run["status"] in UNDONE:
             return run
     raise NameUnknown("Nothing to resume: every run of the last 50 has completed.")
 
 
 def _work(how: How, what: Callable[[Runner, Halt], dict[str, Any]]) -> int:
     halt = on_signals(patient=False)
+    display = progress.for_stream(silent=how.as_json)
     with opened(how.target) as (current, ledger):
-        workers = Workers(KINDS, current.logs / "workers.log")
-        display = progress.for_stream(silent=how.as_json)
-        log = LogListener(current.logs / "tidemill.jsonl", verbose=how.verbose)
-        clock = Clock()
-        runner = Runner(
-            settings=current,
-            ledger=ledger,
-            executor=workers,
-            listeners=(display, log, Aftermath(current, ledger, clock, log)),
-            clock=clock,
-        )
-        try:
-            with display, log:
-                run = what(runner, halt)
-        finally:
-            workers.close()
+        with display, working(how, current, ledger, display) as runner:
+            run = what(runner, halt)
         show.as_json(run) if how.as_json else summary.write(run, current)
         return EXIT_CODES.get(run["status"], 1)
+
+
+@contextmanager
+def working(how: How, current: Settings, ledger: Ledger, *listeners: Listener) -> Iterator[Runner]:
+    """Give a runner with its warm processes, its log, and what follows each run."""
+    clock = Clock()
+    workers = Workers(KINDS, current.logs / "workers.log")
+    with LogListener(current.logs / "tidemill.jsonl", verbose=how.verbose) as log:
+        aftermath = Aftermath(current, ledger, clock, log)
+        try:
+            yield Runner(
+                settings=current,
+                ledger=ledger,
+                executor=workers,
+                listeners=(*listeners, log, aftermath),
+                clock=clock,
+            )
+        finally:
+            workers.close()
 
 
 def demo(how: How, *, same_day: bool, scale: float, port: int) -> int:
@@ -146,57 +176,31 @@ def keep_shop(scale: float) -> int:
     return 0
 
 
-def status(target: str | None, *, limit: int, as_json: bool) -> int:
-    """Show the newest runs, and the account of the last one."""
-    with opened(target) as (current, ledger):
-        runs = ledger.runs(limit)
-        if as_json:
-            show.as_json({"target": current.target.name, "runs": runs})
-        elif runs:
-            for content in summary.grids(runs[0]):
-                show.grid(content)
-            show.grid(_run_grid(runs))
-            for line in summary.headline(runs[0]):
-                show.text(line)
-        else:
-            show.text("No run yet. `tidemill demo` makes one; `tidemill run daily` as well.")
+def keep_schedule(how: How, *, metrics_port: int, only: list[str]) -> int:
+    """Start jobs when they are due, until told to stop."""
+    from orchestration import metrics
+    from orchestration.scheduler import Scheduler
+
+    chosen = {name: jobs.find(name) for name in only or jobs.JOBS}
+    halt = on_signals(patient=True)
+    with opened(how.target) as (current, ledger), working(how, current, ledger) as runner:
+        scheduler = Scheduler(jobs=chosen, runner=runner, halt=halt, tell=teller(runner))
+        place = current.target.place
+        collector = metrics.Collector(ledger, place, scheduler.waiting)
+        with metrics.served(collector, metrics_port):
+            for name, (_, schedule) in scheduler.scheduled.items():
+                show.text(f"{name:16} {schedule.words()}")
+            show.text("The scheduler is at work; Ctrl-C or SIGTERM stops it.")
+            sys.stdout.flush()
+            scheduler.run()
     return 0
 
 
-def runs(target: str | None, *, job: str | None, limit: int, as_json: bool) -> int:
-    """List runs, newest first."""
-    if job and job not in jobs.JOBS and " " not in job:
-        raise unknown("job", job, jobs.JOBS)
-    with opened(target) as (_, ledger):
-        found = ledger.runs(limit, job=job)
-        show.as_json({"runs": found}) if as_json else show.grid(_run_grid(found))
-    return 0
+def teller(runner: Runner) -> Callable[..., None]:
+    """Return what lets the runner's listeners hear of the scheduler's own events."""
 
+    def tell(name: str, **fields: Any) -> None:
+        for listener in runner.listeners:
+            listener(Event(name=name, run_id="", fields=fields))
 
-def _run_grid(found: list[dict[str, Any]]) -> Grid:
-    names = ("id", "job", "target", "status", "started_at", "records_processed", "records_rejected")
-    header = ("run", "job", "target", "status", "started (UTC)", "read", "rejected")
-    return Grid(title="Runs", header=header, rows=[[run[name] for name in names] for run in found])
-
-
-def cancel(run_id: str, target: str | None, *, as_json: bool) -> int:
-    """Ask a run, wherever it is at work, to stop."""
-    with opened(target) as (_, ledger):
-        run = ledger.run(run_id)
-        if run["status"] != plan.RUNNING:
-            raise NameUnknown(f"Cannot cancel the run '{run['id']}': it is {run['status']}.")
-        lease.request_cancel(ledger, run["id"])
-        answer = {"run": run["id"], "asked": "cancel"}
-        show.as_json(answer) if as_json else show.text(
-            f"The run {run['id']} has been asked to stop; it does within seconds."
-        )
-    return 0
-
-
-def list_jobs(*, as_json: bool) -> int:
-    """List the jobs and what they do."""
-    rows = [[name, len(job.steps), job.description] for name, job in jobs.JOBS.items()]
-    answer = {"jobs": {name: job.names() for name, job in jobs.JOBS.items()}}
-    grid = Grid(title="Jobs", header=("job", "steps", "what it does"), rows=rows)
-    show.as_json(answer) if as_json else show.grid(grid)
-    return 0
+    return tell

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from orchestration.errors import SettingWrong
 from orchestration.ledger_schema import BUCKETS, TOTALS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from prometheus_client.metrics_core import Metric
@@ -113,3 +115,30 @@ def write_textfile(collector: Collector, path: Path) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     write_to_textfile(str(path), registry(collector))
+
+
+@contextmanager
+def served(collector: Collector, port: int) -> Iterator[None]:
+    """Answer /metrics on loopback; port 0: nobody is answered.
+
+    Raises:
+        SettingWrong: the port is in use.
+    """
+    from prometheus_client import start_http_server
+
+    if not port:
+        yield
+        return
+    try:
+        server, thread = start_http_server(port, "127.0.0.1", registry(collector))
+    except OSError as error:
+        raise SettingWrong(
+            f"Cannot serve /metrics on port {port}: {error.strerror}. Give another by "
+            "--metrics-port, or 0 for none."
+        ) from error
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -117,6 +117,14 @@ class Scheduler:
         self._handle(name, times[0])
         self._start(name, lambda: self._fire(name, job, times[0]))
 
+    def waiting(self) -> dict[str, int]:
+        """Return how many runs of each job are due and have not been started."""
+        now = self.runner.clock.now()
+        return {
+            name: len(due(schedule, handled=self.handled(name, schedule, now), now=now))
+            for name, (_, schedule) in self.scheduled.items()
+        }
+
     def _is_busy(self, name: str) -> bool:
         thread = self.active.get(name)
         return thread is not None and thread.is_alive()
