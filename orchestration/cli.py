@@ -173,6 +173,8 @@ def _single(
 
 
 app.add_typer(watch)
+app.command()(serve)
+app.add_typer(token, name="token")
 
 
 def main(arguments: list[str] | None = None) -> None:

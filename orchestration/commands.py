@@ -183,7 +183,8 @@ def keep_schedule(how: How, *, metrics_port: int, only: list[str]) -> int:
 
     chosen = {name: jobs.find(name) for name in only or jobs.JOBS}
     halt = on_signals(patient=True)
-    with opened(how.target) as (current, ledger), working(how, current, ledger) as runner:
+    lines = progress.RunLines(sys.stdout)
+    with opened(how.target) as (current, ledger), working(how, current, ledger, lines) as runner:
         scheduler = Scheduler(jobs=chosen, runner=runner, halt=halt, tell=teller(runner))
         place = current.target.place
         collector = metrics.Collector(ledger, place, scheduler.waiting)

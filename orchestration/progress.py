@@ -71,6 +71,28 @@ class PlainProgress:
         self.out.flush()
 
 
+class RunLines:
+    """One line for each run that ends, and for what the scheduler decides: for a service's log."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.out = out
+
+    def __call__(self, event: Event) -> None:
+        """Print what is worth a line."""
+        fields = event.fields
+        if event.name == "run_ended":
+            run = fields["record"]
+            seconds = (run["completed_at"] - run["started_at"]).total_seconds()
+            text = f"{run['job']} {run['status']} in {seconds:.1f} s  {run['error'] or ''}"
+            self._line(f"{run['completed_at']:%Y-%m-%d %H:%M:%S} {run['id']} {text}")
+        elif event.name.startswith("fire_"):
+            self._line(" ".join([event.name, *(f"{key}={fields[key]}" for key in fields)]))
+
+    def _line(self, text: str) -> None:
+        self.out.write(text.rstrip() + "\n")
+        self.out.flush()
+
+
 class LiveProgress:
     """A bar for each step that is under way, and a line for each that has ended."""
 
