@@ -19,6 +19,7 @@ from orchestration.cli_options import (
     Target,
 )
 from orchestration.cli_watch import watch
+from orchestration.service.commands import serve, token
 
 app = typer.Typer(
     name="tidemill",

@@ -1,0 +1,1 @@
+"""HTTP: batches in, marts out, runs, metrics, and a page to look at."""

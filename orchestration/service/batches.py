@@ -1,0 +1,173 @@
+"""Batches in: applied and durable before the answer, and once only for an Idempotency-Key."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import sqlalchemy as sa
+
+from loaders.intake.store import ITEMS
+from orchestration.service import items as items_
+from orchestration.service.problems import Refused
+from orchestration.service.store import ANSWERS
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection
+
+    from orchestration.service.store import Store
+
+LONGEST_KEY = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """A batch as it was asked for."""
+
+    caller: str
+    resource: str
+    body: bytes
+    key: str | None = None
+    """Its Idempotency-Key."""
+
+    @property
+    def digest(self) -> str:
+        """What tells this body from another one."""
+        return hashlib.sha256(self.body).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """The answer to a batch."""
+
+    body: bytes
+    successful: int
+    failed: int
+    is_replayed: bool = False
+    """Whether it was given before, and nothing was applied now."""
+
+
+def answer(store: Store, ask: Ask, most: int, now: datetime) -> Answered:
+    """Apply a batch, or find the answer that its key was given before.
+
+    Args:
+        store: the service's database.
+        ask: the batch.
+        most: so many items at most.
+        now: the time, UTC.
+
+    Raises:
+        Refused: 413 for too many items, 422 for no batch or a key used for another body.
+    """
+    if ask.key is not None and not 0 < len(ask.key) <= LONGEST_KEY:
+        raise Refused(422, f"An Idempotency-Key has 1 to {LONGEST_KEY} characters.")
+    checked = [items_.check(ask.resource, item) for item in parsed(ask.body, most)]
+    with store.writing() as connection:
+        if ask.key and (found := _found(connection, ask)):
+            return found
+        done = _applied(connection, ask, checked, now)
+        if ask.key:
+            _keep(connection, ask, done.body, now)
+        return done
+
+
+def parsed(body: bytes, most: int) -> list[Any]:
+    """Return the items of a batch's body.
+
+    Raises:
+        Refused: 413 for too many items, 422 for what is no batch.
+    """
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Refused(422, f"The body is no JSON: {error}.") from error
+    if not isinstance(content, dict) or set(content) != {"items"}:
+        raise Refused(422, 'The body must be an object with one field: {"items": [...]}.')
+    found = content["items"]
+    if not isinstance(found, list) or not found:
+        raise Refused(422, "items: must be a list of at least one item.")
+    if len(found) > most:
+        raise Refused(
+            413,
+            f"{len(found)} items; a batch has {most} at most. Send several batches, or one to "
+            "/api/v1/batch/async.",
+        )
+    return found
+
+
+def insert(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Append rows to the log."""
+    if rows:
+        connection.execute(ITEMS.insert(), rows)
+
+
+def _applied(
+    connection: Connection, ask: Ask, checked: list[items_.Checked], now: datetime
+) -> Answered:
+    batch_id = new_id(now)
+    standing = items_.current(connection, ask.resource, [item.key for item in checked])
+    done = items_.apply(checked, standing, resource=ask.resource, batch_id=batch_id, now=now)
+    insert(connection, done.rows)
+    content = {
+        "batch_id": batch_id,
+        "successful": len(done.rows),
+        "failed": done.failed,
+        "results": done.results,
+    }
+    return Answered(body=orjson.dumps(content), successful=len(done.rows), failed=done.failed)
+
+
+def new_id(now: datetime) -> str:
+    """Return a batch's id, sortable by time."""
+    return f"b{now:%Y%m%d%H%M%S}{secrets.token_hex(6)}"
+
+
+def _found(connection: Connection, ask: Ask) -> Answered | None:
+    row = connection.execute(
+        sa.select(ANSWERS).where(
+            ANSWERS.c.caller == ask.caller,
+            ANSWERS.c.path == ask.resource,
+            ANSWERS.c.key == ask.key,
+        )
+    ).first()
+    if row is None:
+        return None
+    if row.body_digest != ask.digest:
+        raise Refused(
+            422,
+            f"The Idempotency-Key '{ask.key}' was used for another body. Take a new key for it.",
+        )
+    content = orjson.loads(row.answer)
+    return Answered(
+        body=row.answer.encode(),
+        successful=content["successful"],
+        failed=content["failed"],
+        is_replayed=True,
+    )
+
+
+def _keep(connection: Connection, ask: Ask, body: bytes, now: datetime) -> None:
+    connection.execute(
+        ANSWERS.insert().values(
+            caller=ask.caller,
+            path=ask.resource,
+            key=ask.key,
+            body_digest=ask.digest,
+            status=200,
+            answer=body.decode(),
+            answered_at=now,
+        )
+    )
+
+
+def forget(store: Store, *, now: datetime, hours: float) -> None:
+    """Delete answers that are older than so many hours."""
+    with store.writing() as connection:
+        oldest = now - timedelta(hours=hours)
+        connection.execute(ANSWERS.delete().where(ANSWERS.c.answered_at < oldest))

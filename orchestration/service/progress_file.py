@@ -1,0 +1,58 @@
+"""How far the steps of a run are, in a small file that the service shows while the run works."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.clock import Clock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from orchestration.events import Event
+
+PAUSE: Final = 0.25
+"""Seconds between two writes."""
+NAME: Final = "progress.json"
+
+
+class ProgressFile:
+    """A listener that keeps `progress.json` in the run's folder."""
+
+    def __init__(self, runs: Path, clock: Clock | None = None) -> None:
+        self.runs = runs
+        self.clock = clock or Clock()
+        self.steps: dict[str, dict[str, Any]] = {}
+        self._written = float("-inf")
+
+    def __call__(self, event: Event) -> None:
+        """Note what a step tells of itself."""
+        if event.name != "step_progress":
+            return
+        step = self.steps.setdefault(event.step, {})
+        fields = dict(event.fields)
+        if "table" in fields:
+            step.setdefault("rows", {})[str(fields["table"])] = fields.get("rows", 0)
+        else:
+            step.update(fields)
+        now = self.clock.monotonic()
+        if now - self._written >= PAUSE:
+            self._written = now
+            self._write(self.runs / event.run_id)
+
+    def _write(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        aside = folder / f"{NAME}.{os.getpid()}.tmp"
+        aside.write_text(json.dumps(self.steps, default=str), encoding="utf-8")
+        aside.replace(folder / NAME)
+
+
+def read(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return what is known of a run's steps; nothing when nothing was told."""
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        return found if isinstance(found, dict) else {}
+    return {}

@@ -1,0 +1,87 @@
+"""What the ledger and the logs know of runs, for programs and for the page."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from orchestration.errors import NameUnknown
+from orchestration.ledger_schema import RUNS
+from orchestration.service import progress_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestration.ledger import Ledger
+    from orchestration.settings import Settings
+
+HIDDEN = frozenset({"host", "process", "heartbeat_at", "warehouse"})
+"""What is nobody's business over HTTP."""
+
+
+def listed(
+    ledger: Ledger, *, limit: int, job: str | None, status: str | None, before: str | None
+) -> list[dict[str, Any]]:
+    """Return runs, newest first, without their steps."""
+    query = sa.select(RUNS).order_by(RUNS.c.id.desc()).limit(limit)
+    if job:
+        query = query.where(RUNS.c.job == job)
+    if status:
+        query = query.where(RUNS.c.status == status)
+    if before:
+        query = query.where(RUNS.c.id < before)
+    with ledger.transaction() as connection:
+        return [shown(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def one(ledger: Ledger, run_id: str) -> dict[str, Any]:
+    """Return a run by its whole id, with steps, tables and deliveries.
+
+    Raises:
+        NameUnknown: there is none.
+    """
+    run = ledger.run(run_id)
+    if run["id"] != run_id:
+        raise NameUnknown(f"No run '{run_id}'. GET /api/v1/runs lists them.")
+    return shown(run)
+
+
+def shown(run: dict[str, Any]) -> dict[str, Any]:
+    """Return a run without what is only for the runner."""
+    return {name: value for name, value in run.items() if name not in HIDDEN}
+
+
+def with_progress(run: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """Return a run whose steps tell how far they are."""
+    known = progress_file.read(settings.artifacts(run["id"]))
+    steps = [{**step, "progress": known.get(step["name"])} for step in run["steps"]]
+    return {**run, "steps": steps}
+
+
+def log_lines(settings: Settings, run_id: str) -> Iterator[dict[str, Any]]:
+    """Yield what was logged of a run, oldest first."""
+    path = settings.logs / "tidemill.jsonl"
+    if not path.exists():
+        return
+    wanted = json.dumps(run_id)
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if wanted in line and line.endswith("\n"):
+                entry = json.loads(line)
+                if entry.get("run_id") == run_id:
+                    yield entry
+
+
+def step_log(settings: Settings, run: dict[str, Any], step: str) -> str:
+    """Return what a step's libraries printed.
+
+    Raises:
+        NameUnknown: the run has no such step.
+    """
+    names = [entry["name"] for entry in run["steps"]]
+    if step not in names:
+        raise NameUnknown(f"No step '{step}' in this run. Steps: {', '.join(names)}.")
+    path = settings.artifacts(run["id"]) / f"{step.replace(' ', '-')}.log"
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
