@@ -53,7 +53,7 @@ def deliver(
     output = output_named(name)
     with _opened(target) as connection:
         if isinstance(output, FileOutput):
-            export = _export(name, output, connection, target, on_progress or _silent)
+            export = _export(name, output, connection, on_progress or _silent)
             result = _files_result(name, export, run_id)
         else:
             delivery = Delivery(
@@ -77,7 +77,7 @@ def preview(name: str, *, target: Target, limit: int = 20) -> Preview:
     output = output_named(name)
     with _opened(target) as connection:
         if isinstance(output, FileOutput):
-            files = _export(name, output, connection, target, _silent).outdated()
+            files = _export(name, output, connection, _silent).outdated()
             return Preview(
                 output=name,
                 destination=place(output.url).shown,
@@ -124,14 +124,12 @@ def _export(
     name: str,
     output: FileOutput,
     connection: Connection,
-    target: Target,
     on_progress: Callable[[int, int], object],
 ) -> Export:
     return Export(
         output=output,
         model=model_of(connection, name, output.model, output.layout.columns),
         connection=connection,
-        target=target,
         on_progress=on_progress,
     )
 

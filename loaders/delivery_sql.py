@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 KEY_SEPARATOR = "chr(31)"
 """Stands between the parts of a key of several columns; a control character made for it."""
 
+_INTEGERS = ("bigint", "integer", "smallint", "tinyint", "ubigint", "uinteger", "utinyint")
+
 RECORD = """
 create table if not exists {record} (
     item_key text, payload_hash text, status text, refused_hash text, code integer, answer text,
@@ -193,6 +195,22 @@ def describe(connection: Connection, name: str, key: Sequence[str]) -> Model:
 def _type(kind: str, precision: int | None, scale: int | None) -> str:
     """PostgreSQL tells a numeric's digits beside its type; DuckDB tells them in it."""
     return f"numeric({precision},{scale})" if kind == "numeric" and precision else kind
+
+
+def family(kind: str) -> str:
+    """Return the family of a type of the warehouse."""
+    plain = kind.lower()
+    if plain in _INTEGERS:
+        return "integer"
+    if plain.startswith(("decimal", "numeric")):
+        return "numeric"
+    if plain in {"double", "float", "real", "double precision"}:
+        return "double"
+    if plain == "timestamp with time zone":
+        return "timestamptz"
+    if plain.startswith("timestamp"):
+        return "timestamp"
+    return plain if plain in {"boolean", "date"} else "text"
 
 
 def quoted(name: str) -> str:

@@ -12,7 +12,6 @@ from loaders.senders.facts import Batch, Item
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from loaders.connection import Connection
 
@@ -91,29 +90,24 @@ class Outbox:
         ).fetchall()
         return [Span(number=row[0], method=row[1], first=row[2], last=row[3]) for row in found]
 
-    def export(self, path: Path, expressions: list[str], span: Span, null: str) -> None:
-        """Write expressions over a span's columns to a CSV file; the engine does it."""
-        query = self._span_query(expressions, span)
-        if self.connection.kind == "duckdb":
-            to = f"to '{path}' (format csv, header false, nullstr '{null}')"
-            self.connection.execute(f"copy ({query}) {to}")
-            return
-        with path.open("wb") as file, self.connection.raw.cursor() as cursor:
-            cursor.copy_expert(f"copy ({query}) to stdout (format csv, null '{null}')", file)
-
     def rows(self, expressions: list[str], span: Span) -> Iterator[list[tuple[Any, ...]]]:
         """Give expressions over a span's columns, a few thousand rows at a time."""
         cursor = self.connection.raw.cursor()
-        cursor.execute(self._span_query(expressions, span))
+        cursor.execute(self.query(expressions, span))
         while rows := cursor.fetchmany(ITEMS_AT_ONCE):
             yield rows
+
+    def plan_id(self) -> str:
+        """Return the plan's name; names sort by time."""
+        return str(self.connection.scalar(f"select max(_plan) from {self.table}"))
 
     def key_at(self, position: int) -> str:
         """Return the key of the item at a position."""
         query = f"select _key from {self.table} where _position = ?"
         return str(self.connection.scalar(query, [position]))
 
-    def _span_query(self, expressions: list[str], span: Span) -> str:
+    def query(self, expressions: list[str], span: Span) -> str:
+        """Return the select of expressions over a span's columns."""
         return (
             f"select {', '.join(expressions)} from {self.table} "
             f"where _batch = {span.number} and _position between {span.first} and {span.last}"

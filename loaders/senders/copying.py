@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
-from loaders.delivery_sql import Model, names, quoted, relation
+from loaders.delivery_sql import Model, family, names, quoted, relation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from loaders.connection import Connection
-    from loaders.warehouse import Target
 
 Format = Literal["csv", "jsonl", "parquet"]
 Compression = Literal["none", "gzip", "zstd"]
 
 _WRITTEN = {"csv": "format csv, header true", "jsonl": "format json", "parquet": "format parquet"}
-_TEXTS = ("text", "character varying", "character")
+NULL = "\\N"
+"""Stands for null in a CSV file; a text that is the same goes in quotes, and is none."""
 _SUFFIX = {"none": "", "gzip": ".gz", "zstd": ".zst"}
 
 
@@ -45,6 +47,11 @@ class Layout:
     def columns(self) -> tuple[str, ...]:
         """The columns that the model has to have."""
         return (*self.partition_by, *self.order_by)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What a manifest says of the files' form."""
+        return {"format": self.format, "compression": self.compression}
 
     @property
     def options(self) -> str:
@@ -93,79 +100,48 @@ def parts(connection: Connection, model: Model, layout: Layout) -> list[Part]:
     ]
 
 
-@contextmanager
-def copier(connection: Connection, target: Target, model: Model) -> Iterator[Copier]:
-    """Give the engine that writes a model's files: the warehouse itself, or a DuckDB beside it."""
+def part_query(model: Model, part: Part, layout: Layout) -> tuple[str, dict[str, str]]:
+    """Return the select for one file's rows, and the type of each of its columns."""
+    types = {name: kind for name, kind in model.types.items() if name not in layout.partition_by}
+    pairs = zip(layout.partition_by, part.values, strict=True)
+    conditions = [_equals(column, value) for column, value in pairs]
+    query = f"select {names(list(types))} from {relation(model.name)}"
+    if conditions:
+        query += f" where {' and '.join(conditions)}"
+    if layout.order_by:
+        query += f" order by {', '.join(_ordered(model, column) for column in layout.order_by)}"
+    return query, types
+
+
+def copy(
+    connection: Connection, query: str, types: dict[str, str], layout: Layout, path: Path
+) -> None:
+    """Write a query's rows to a file. PostgreSQL's go through a CSV file that DuckDB reads."""
+    to = f"to '{escaped(str(path))}' ({layout.options})"
     if connection.kind == "duckdb":
-        yield Copier(engine=connection.raw, model=model, dsn=None)
+        connection.execute(f"copy ({query}) {to}")
         return
     import duckdb
 
-    with duckdb.connect() as engine:
-        yield Copier(engine=engine, model=model, dsn=target.dsn)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Copier:
-    """Writes parts of a model to files."""
-
-    engine: Any
-    model: Model
-    dsn: str | None
-    """PostgreSQL's address, when the rows are there."""
-
-    def write(self, part: Part, layout: Layout, path: Path) -> None:
-        """Write one file."""
-        columns = [column for column in self.model.types if column not in layout.partition_by]
-        query = f"select {self._selected(columns)} from {relation(self.model.name)}"
-        pairs = zip(layout.partition_by, part.values, strict=True)
-        conditions = [_equals(column, value) for column, value in pairs]
-        if conditions:
-            query += f" where {' and '.join(conditions)}"
-        if layout.order_by:
-            query += f" order by {', '.join(map(self._ordered, layout.order_by))}"
-        self._copy(query, columns, layout, path)
-
-    def _copy(self, query: str, columns: list[str], layout: Layout, path: Path) -> None:
-        to = f"to '{_escaped(str(path))}' ({layout.options})"
-        if self.dsn is None:
-            self.engine.execute(f"copy ({query}) {to}")
-            return
-        from adbc_driver_postgresql import dbapi
-
-        with dbapi.connect(self.dsn) as postgres, postgres.cursor() as cursor:
-            cursor.execute(query)
-            self.engine.register("fetched", cursor.fetch_record_batch())
-            self.engine.execute(f"copy (select {self._cast(columns)} from fetched) {to}")
-            self.engine.unregister("fetched")
-
-    def _ordered(self, column: str) -> str:
-        """Text in the order of its bytes, as DuckDB has it, and nulls last."""
-        is_text = self.dsn is not None and self.model.types[column] in _TEXTS
-        return f'{quoted(column)} collate "C"' if is_text else quoted(column)
-
-    def _selected(self, columns: list[str]) -> str:
-        if self.dsn is None:
-            return names(columns)
-        return ", ".join(
-            f"cast({quoted(column)} as text) as {quoted(column)}"
-            if self._numeric(column)
-            else quoted(column)
-            for column in columns
+    with TemporaryDirectory() as folder, duckdb.connect() as engine:
+        rows = Path(folder) / "rows.csv"
+        export(connection, query, rows, NULL)
+        columns = ", ".join(f"'{escaped(name)}': '{_plain(kind)}'" for name, kind in types.items())
+        source = (
+            f"read_csv('{rows}', columns = {{{columns}}}, auto_detect = false, header = false, "
+            f"quote = '\"', escape = '\"', nullstr = '{NULL}', allow_quoted_nulls = false)"
         )
+        engine.execute(f"copy (from {source}) {to}")
 
-    def _cast(self, columns: list[str]) -> str:
-        return ", ".join(
-            f"cast({quoted(column)} as {self._numeric(column)}) as {quoted(column)}"
-            if self._numeric(column)
-            else quoted(column)
-            for column in columns
-        )
 
-    def _numeric(self, column: str) -> str | None:
-        """ADBC has no decimals for a numeric: it travels as text and gets its scale back here."""
-        kind = self.model.types[column]
-        return kind if kind.startswith("numeric") else None
+def export(connection: Connection, query: str, path: Path, null: str) -> None:
+    """Write a query's rows to a CSV file without a header; the warehouse itself does it."""
+    if connection.kind == "duckdb":
+        options = f"format csv, header false, nullstr '{null}'"
+        connection.execute(f"copy ({query}) to '{escaped(str(path))}' ({options})")
+        return
+    with path.open("wb") as file, connection.raw.cursor() as cursor:
+        cursor.copy_expert(f"copy ({query}) to stdout (format csv, null '{null}')", file)
 
 
 def _number(kind: str, digest: str) -> str:
@@ -175,8 +151,6 @@ def _number(kind: str, digest: str) -> str:
 
 
 def _digest(shape: str, layout: Layout, row: tuple[Any, ...]) -> str:
-    from hashlib import sha256
-
     text = f"{shape}|{layout}|{row[-2]}|{row[-1]}"
     return sha256(text.encode()).hexdigest()
 
@@ -184,14 +158,29 @@ def _digest(shape: str, layout: Layout, row: tuple[Any, ...]) -> str:
 def _equals(column: str, value: Any) -> str:
     if value is None:
         return f"{quoted(column)} is null"
-    return f"{quoted(column)} = '{_escaped(str(value))}'"
+    return f"{quoted(column)} = '{escaped(str(value))}'"
 
 
 def _fit(value: Any) -> str:
-    from urllib.parse import quote
-
     return "__HIVE_DEFAULT_PARTITION__" if value is None else quote(str(value), safe=" :+")
 
 
-def _escaped(text: str) -> str:
+def _ordered(model: Model, column: str) -> str:
+    """Text in the order of its bytes, as DuckDB has it; nulls are last in both."""
+    is_text = model.kind == "postgres" and family(model.types[column]) == "text"
+    return f'{quoted(column)} collate "C"' if is_text else quoted(column)
+
+
+def _plain(kind: str) -> str:
+    """Return DuckDB's name for a type of PostgreSQL."""
+    found = family(kind)
+    return (
+        {"integer": "bigint", "text": "varchar"}.get(found, found)
+        if found != "numeric"
+        else (kind if "(" in kind else "decimal(38, 9)")
+    )
+
+
+def escaped(text: str) -> str:
+    """Return a text for use between single quotes."""
     return text.replace("'", "''")

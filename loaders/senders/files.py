@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from loaders.senders.copying import Layout, Part, copier, parts
+from loaders.senders.copying import Layout, Part, copy, part_query, parts
 from loaders.senders.places import Place, place
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from loaders.connection import Connection
     from loaders.delivery_sql import Model
-    from loaders.warehouse import Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +59,6 @@ class Export:
     output: FileOutput
     model: Model
     connection: Connection
-    target: Target
     on_progress: Callable[[int, int], object]
 
     def run(self, run_id: str) -> FilesWritten:
@@ -75,7 +73,9 @@ class Export:
         with TemporaryDirectory() as scratch:
             written = self._write(there, todo, Path(scratch))
             if written or removed:
-                self._write_manifest(there, [*kept, *written], run_id, Path(scratch))
+                facts = {"model": self.output.model, "run_id": run_id, **self.output.layout.facts}
+                files = [*kept, *written]
+                write_manifest(there, self.output.name, files, facts, Path(scratch))
         for name in removed:
             there.remove(name)
         return FilesWritten(written=written, kept=tuple(kept), removed=removed)
@@ -88,7 +88,7 @@ class Export:
         self, there: Place
     ) -> tuple[dict[str, Written], dict[str, Part], dict[str, Part]]:
         """Return what the manifest has, what it should have, and what is to be written for that."""
-        before = {file.path: file for file in _manifest(there, self.output.name)}
+        before = {file.path: file for file in read_manifest(there, self.output.name)}
         wanted = self._wanted()
         held = {name for name in wanted if _holds(there, before, name, wanted[name])}
         return before, wanted, {name: wanted[name] for name in wanted if name not in held}
@@ -102,42 +102,27 @@ class Export:
         done, total = 0, sum(part.rows for part in todo.values())
         self.on_progress(done, total)
         written = []
-        with copier(self.connection, self.target, self.model) as engine:
-            for name, part in todo.items():
-                path = there.aside(name, scratch)
-                engine.write(part, self.output.layout, path)
-                written.append(_described(path, name, part))
-                there.put(path, name)
-                done += part.rows
-                self.on_progress(done, total)
+        for name, part in todo.items():
+            path = there.aside(name, scratch)
+            query, types = part_query(self.model, part, self.output.layout)
+            copy(self.connection, query, types, self.output.layout, path)
+            written.append(described(path, name, part.rows, part.fingerprint))
+            there.put(path, name)
+            done += part.rows
+            self.on_progress(done, total)
         return tuple(written)
 
-    def _write_manifest(
-        self, there: Place, files: list[Written], run_id: str, scratch: Path
-    ) -> None:
-        name = f"{self.output.name}.manifest.json"
-        manifest: dict[str, Any] = {
-            "model": self.output.model,
-            "run_id": run_id,
-            "format": self.output.layout.format,
-            "compression": self.output.layout.compression,
-            "rows": sum(file.rows for file in files),
-            "files": [asdict(file) for file in sorted(files, key=lambda file: file.path)],
-        }
-        path = there.aside(name, scratch)
-        path.write_text(json.dumps(manifest, indent=2) + "\n")
-        there.put(path, name)
 
-
-def _described(path: Path, name: str, part: Part) -> Written:
+def described(path: Path, name: str, rows: int, fingerprint: str = "") -> Written:
+    """Measure a finished file for the manifest."""
     with path.open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
     return Written(
         path=name,
-        rows=part.rows,
+        rows=rows,
         bytes=path.stat().st_size,
         sha256=digest,
-        fingerprint=part.fingerprint,
+        fingerprint=fingerprint,
     )
 
 
@@ -149,9 +134,24 @@ def _holds(there: Place, before: dict[str, Written], name: str, part: Part) -> b
     )
 
 
-def _manifest(there: Place, name: str) -> list[Written]:
+def read_manifest(there: Place, name: str) -> list[Written]:
+    """Return the files that a manifest lists; none when there is no manifest."""
     text = there.read(f"{name}.manifest.json")
     try:
         return [Written(**file) for file in json.loads(text or b"{}").get("files", [])]
     except (ValueError, TypeError):
         return []
+
+
+def write_manifest(
+    there: Place, name: str, files: list[Written], facts: dict[str, Any], scratch: Path
+) -> None:
+    """Put a manifest in its place."""
+    manifest = {
+        **facts,
+        "rows": sum(file.rows for file in files),
+        "files": [asdict(file) for file in sorted(files, key=lambda file: file.path)],
+    }
+    path = there.aside(f"{name}.manifest.json", scratch)
+    path.write_text(json.dumps(manifest, indent=2) + "\n")
+    there.put(path, f"{name}.manifest.json")

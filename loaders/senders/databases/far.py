@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from loaders.delivery_sql import family
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 STAGING = "tidemill_staging"
 Types = dict[str, str]
 """The warehouse's type of each column."""
-_INTEGERS = ("bigint", "integer", "smallint", "tinyint", "ubigint", "uinteger", "utinyint")
 
 
 class FarDatabase(ABC):
@@ -132,19 +133,3 @@ class FarDatabase(ABC):
             f"{self.name(column)} {self.type_of(kind, is_key=column in key)}"
             for column, kind in types.items()
         )
-
-
-def family(kind: str) -> str:
-    """Return the family of a type of the warehouse."""
-    plain = kind.lower()
-    if plain in _INTEGERS:
-        return "integer"
-    if plain.startswith(("decimal", "numeric")):
-        return "numeric"
-    if plain in {"double", "float", "real", "double precision"}:
-        return "double"
-    if plain == "timestamp with time zone":
-        return "timestamptz"
-    if plain.startswith("timestamp"):
-        return "timestamp"
-    return plain if plain in {"boolean", "date"} else "text"

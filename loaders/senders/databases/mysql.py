@@ -6,8 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from loaders.delivery_sql import family
 from loaders.errors import LoaderError
-from loaders.senders.databases.far import STAGING, FarDatabase, Types, family
+from loaders.senders.copying import export
+from loaders.senders.databases.far import STAGING, FarDatabase, Types
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +95,7 @@ class Mysql(FarDatabase):
             return
         with TemporaryDirectory() as folder:
             path = Path(folder) / "rows.csv"
-            outbox.export(path, selected, span, "NULL")
+            export(outbox.connection, outbox.query(selected, span), path, "NULL")
             self._load_file(path)
 
     def _load_file(self, path: Path) -> None:

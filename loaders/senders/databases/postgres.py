@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from loaders.senders.copying import NULL, export
 from loaders.senders.databases.far import STAGING, FarDatabase, Types
 
 if TYPE_CHECKING:
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
     from loaders.outbox import Outbox, Span
 
-NULL = "\\N"
-"""Stands for null in the file; a text that is the same goes in quotes, and is none."""
 _ROWS = ("22", "23")
 """SQLSTATE classes: data exception, integrity constraint violation."""
 _TRANSIENT = ("08", "40", "53", "55", "57")
@@ -68,7 +67,7 @@ class Postgres(FarDatabase):
         selected = [self.select(column, kind) for column, kind in types.items()]
         with TemporaryDirectory() as folder:
             path = Path(folder) / "rows.csv"
-            outbox.export(path, selected, span, NULL)
+            export(outbox.connection, outbox.query(selected, span), path, NULL)
             with path.open("rb") as file:
                 copy = f"copy {STAGING} from stdin (format csv, null '{NULL}')"
                 self.cursor.copy_expert(copy, file)

@@ -6,7 +6,8 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from loaders.senders.databases.far import STAGING, FarDatabase, Types, family
+from loaders.delivery_sql import family
+from loaders.senders.databases.far import STAGING, FarDatabase, Types
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,172 @@
+"""File in, SQL, file out: of any size, without holding it in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from loaders.errors import LoaderError
+from loaders.senders.copying import Layout, escaped
+from loaders.senders.places import place
+from loaders.senders.watched import watched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+READERS = {
+    ".csv": "read_csv('{path}', sample_size = 100000{rejects})",
+    ".tsv": "read_csv('{path}', delim = '\t', sample_size = 100000{rejects})",
+    ".jsonl": "read_json('{path}', format = 'newline_delimited')",
+    ".ndjson": "read_json('{path}', format = 'newline_delimited')",
+    ".json": "read_json('{path}')",
+    ".parquet": "read_parquet('{path}')",
+}
+WRITERS = {
+    ".csv": Layout(format="csv", compression="none"),
+    ".csv.gz": Layout(format="csv", compression="gzip"),
+    ".csv.zst": Layout(format="csv", compression="zstd"),
+    ".jsonl": Layout(format="jsonl", compression="none"),
+    ".jsonl.gz": Layout(format="jsonl", compression="gzip"),
+    ".jsonl.zst": Layout(format="jsonl", compression="zstd"),
+    ".parquet": Layout(format="parquet", compression="zstd"),
+}
+MEMORY = "256MB"
+"""What DuckDB may hold in memory; what needs more (a sort, a join) goes to disk beside the file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Converted:
+    """What came of it."""
+
+    source: str
+    to: str
+    rows: int
+    rejected: int
+    """Lines of a CSV that could not be read; they are in the file named by `rejects`."""
+    bytes: int
+    seconds: float
+
+
+def convert(
+    source: str,
+    to: str,
+    *,
+    sql: str = "select * from input",
+    rejects: str | None = None,
+    on_progress: Callable[[int, int], object] | None = None,
+) -> Converted:
+    """Read a file, run SQL over it, write a file; the end of a name says what it is.
+
+    Args:
+        source: a path (`*` stands for several files) or any URL that fsspec knows.
+        to: a path or URL; it appears when it is whole.
+        sql: a select over the table `input`.
+        rejects: a CSV file for the lines that cannot be read; without it, one such line fails.
+        on_progress: called with hundredths done and 100.
+
+    Raises:
+        LoaderError: the source, the SQL or a line cannot be read, or the file cannot be written.
+    """
+    started = perf_counter()
+    _writer(to)
+    folder, _, name = to.rpartition("/")
+    there = place(folder or ".")
+    tell = on_progress or _silent
+    with TemporaryDirectory() as scratch:
+        path = there.aside(name, Path(scratch))
+        rows, rejected = _copied(source, path, sql=sql, rejects=rejects, tell=tell)
+        size = path.stat().st_size
+        there.put(path, name)
+    tell(100, 100)
+    return Converted(
+        source=source,
+        to=to,
+        rows=rows,
+        rejected=rejected,
+        bytes=size,
+        seconds=perf_counter() - started,
+    )
+
+
+def _copied(
+    source: str,
+    path: Path,
+    *,
+    sql: str,
+    rejects: str | None,
+    tell: Callable[[int, int], object],
+) -> tuple[int, int]:
+    """Run the one statement that does it all; return rows written and lines rejected."""
+    import duckdb
+
+    with (
+        TemporaryDirectory(dir=path.parent, prefix=".convert-") as spill,
+        duckdb.connect() as engine,
+    ):
+        engine.execute(f"set memory_limit = '{MEMORY}'")
+        engine.execute(f"set temp_directory = '{escaped(spill)}'")
+        try:
+            engine.execute(f"create view input as from {_reader(engine, source, rejects)}")
+            with watched(engine, lambda share: tell(int(share * 100), 100)):
+                copy = f"copy ({sql.rstrip().rstrip(';')}) to '{escaped(str(path))}'"
+                found = engine.execute(f"{copy} ({_writer(path.name).options})").fetchall()
+            return int(found[0][0]), _write_rejects(engine, rejects)
+        except duckdb.Error as error:
+            path.unlink(missing_ok=True)
+            raise _explained(source, error, rejects) from error
+
+
+def _reader(engine: Any, source: str, rejects: str | None) -> str:
+    """Return the table function that reads the source."""
+    scheme = urlsplit(source).scheme
+    if len(scheme) > 1:
+        import fsspec
+
+        engine.register_filesystem(fsspec.filesystem(scheme))
+    plain = source.lower().removesuffix(".gz").removesuffix(".zst")
+    reader = READERS.get(Path(plain).suffix)
+    if reader is None:
+        raise LoaderError(
+            f"Cannot read '{source}': its name does not say what it is. Known endings: "
+            f"{', '.join(READERS)}, each also with .gz or .zst."
+        )
+    stored = ", store_rejects = true" if rejects else ""
+    return reader.format(path=escaped(source), rejects=stored)
+
+
+def _writer(name: str) -> Layout:
+    for ending in sorted(WRITERS, key=len, reverse=True):
+        if name.lower().removesuffix(".tmp").endswith(ending):
+            return WRITERS[ending]
+    raise LoaderError(
+        f"Cannot write '{name}': its name does not say what it is. Known endings: "
+        f"{', '.join(WRITERS)}."
+    )
+
+
+def _write_rejects(engine: Any, rejects: str | None) -> int:
+    if not rejects:
+        return 0
+    engine.execute(
+        "copy (select line, column_name, error_type, csv_line, error_message from reject_errors "
+        f"order by line) to '{escaped(rejects)}' (format csv, header true)"
+    )
+    counted = engine.execute("select count(distinct line) from reject_errors").fetchall()
+    return int(counted[0][0])
+
+
+def _explained(source: str, error: Exception, rejects: str | None) -> LoaderError:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    reason = " ".join(lines[:3])
+    advice = "Check the file and the SQL."
+    if "CSV Error" in reason and not rejects:
+        advice = "To go on without such lines and keep them in a file, name one: --rejects."
+    return LoaderError(f"Cannot convert '{source}': {reason}. {advice}")
+
+
+def _silent(_done: int, _total: int) -> None:
+    pass
