@@ -21,6 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 0
+    except BrokenPipeError:
+        sys.stdout = None
+        return 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -18,6 +19,9 @@ import redis
 from demo.errors import ShopError
 from demo.shop import Shop
 from tests.unit.demo.outside import everything
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SCALE = 0.1
 ROOT = Path(__file__).parents[3]
@@ -58,17 +62,27 @@ def shop(first_day: Path, tmp_path: Path) -> Shop:
     return Shop(tmp_path / "shop", scale=SCALE)
 
 
-def test_an_open_shop_is_where_its_environment_says(shop: Shop) -> None:
-    with shop:
-        environment = shop.environment()
-        header = {"Authorization": f"Bearer {environment['SOURCES__SHOP_API__TOKEN']}"}
-        page = httpx.get(f"{environment['SOURCES__SHOP_API__BASE_URL']}/users", headers=header)
-        with redis.Redis.from_url(environment["SOURCES__PAYMENT_QUEUE__URL"]) as queue:
-            length = queue.xlen(environment["SOURCES__PAYMENT_QUEUE__STREAM"])
+@pytest.fixture(scope="module")
+def open_shop(first_day: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """An open shop after day 1 that tests only look at."""
+    directory = shutil.copytree(first_day, tmp_path_factory.mktemp("open") / "shop")
+    with Shop(directory, scale=SCALE) as opened:
+        yield opened
+
+
+def test_an_open_shop_is_where_its_environment_says(open_shop: Shop) -> None:
+    environment = open_shop.environment()
+    header = {"Authorization": f"Bearer {environment['SOURCES__SHOP_API__TOKEN']}"}
+    page = httpx.get(f"{environment['SOURCES__SHOP_API__BASE_URL']}/users", headers=header)
+    with redis.Redis.from_url(environment["SOURCES__PAYMENT_QUEUE__URL"]) as queue:
+        length = queue.xlen(environment["SOURCES__PAYMENT_QUEUE__STREAM"])
     assert len(page.json()["items"]) == 100
     assert length == 479
-    assert environment["SOURCES__SHOP_DB__URL"] == f"sqlite:///{shop.directory}/shop.sqlite"
+    assert environment["SOURCES__SHOP_DB__URL"] == f"sqlite:///{open_shop.directory}/shop.sqlite"
     assert (Path(environment["SOURCES__EVENT_FILES__URL"]) / "events").is_dir()
+
+
+def test_a_closed_shop_is_nowhere(shop: Shop) -> None:
     with pytest.raises(ShopError, match=r"is closed\. Start it first\."):
         shop.environment()
 
@@ -149,12 +163,11 @@ def test_a_port_in_use_is_named(tmp_path: Path, which: str) -> None:
             shop.start()
 
 
-def test_a_second_shop_on_the_same_directory_is_refused(shop: Shop) -> None:
-    with shop:
-        other = Shop(shop.directory, scale=SCALE)
-        assert other.environment() == shop.environment()
-        with pytest.raises(ShopError, match="already open in another process"):
-            other.start()
+def test_a_second_shop_on_the_same_directory_is_refused(open_shop: Shop) -> None:
+    other = Shop(open_shop.directory, scale=SCALE)
+    assert other.environment() == open_shop.environment()
+    with pytest.raises(ShopError, match="already open in another process"):
+        other.start()
 
 
 def test_a_file_is_no_directory(tmp_path: Path) -> None:

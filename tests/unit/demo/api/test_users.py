@@ -56,7 +56,7 @@ def by_number(client: Client, size: int) -> list[list[dict[str, Any]]]:
     return pages
 
 
-@pytest.mark.parametrize("limit", [1, 7, 43, 218, 1000])
+@pytest.mark.parametrize("limit", [3, 7, 43, 218, 1000])
 def test_pages_hold_every_row_once_and_in_order(
     client: Client, keys: list[str], limit: int
 ) -> None:

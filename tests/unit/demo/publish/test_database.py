@@ -50,7 +50,7 @@ def counts(url: str) -> dict[str, int]:
 
 def test_postgres_holds_what_the_truth_says(postgres: str, tmp_path: Path) -> None:
     shop = Shop(tmp_path / "shop", scale=0.1, database_url=postgres)
-    for day in (1, 2, 3):
+    for day in (1, 2):
         shop.advance()
         with truth(shop.directory, day) as expected:
             raw, rejects = (
