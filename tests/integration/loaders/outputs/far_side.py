@@ -96,8 +96,19 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
+    def do_PUT(self) -> None:
+        """One item by its address: as a batch of one, answered by its own status."""
+        self.do_POST()
+
+    def do_DELETE(self) -> None:
+        """One item by its address."""
+        self.do_POST()
+
     def do_POST(self) -> None:
+        """A batch."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.command != "POST":
+            body = self._as_batch(body)
         far = self.far
         with far.lock:
             far.requests += 1
@@ -141,7 +152,17 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             if fault == "applied, then silence":
                 time.sleep(self.far.hang)
-            self._send(200, answer)
+            result = json.loads(answer)["results"][0]
+            is_item = self.command != "POST"
+            self._send(result["status"] if is_item else 200, answer)
+
+    def _as_batch(self, body: bytes) -> bytes:
+        item = {
+            "id": self.path.rpartition("/")[2],
+            "method": "delete" if self.command == "DELETE" else "upsert",
+            "data": json.loads(body or b"{}"),
+        }
+        return json.dumps({"items": [item]}).encode()
 
     def _cut(self) -> None:
         self.close_connection = True

@@ -112,7 +112,7 @@ rounds = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(history=rounds, batch_size=st.integers(1, 4), last=states)
 def test_delivered_is_desired_at_the_end(
     history: list[tuple[dict[int, str | None], list[str | None], int]],
