@@ -1,9 +1,9 @@
 {% set key = "coalesce(event_id, _file || ':' || cast(_line as text))" %}
 {{ config(
-    meta={'key': key},
+    meta={'raw_indexes': ['_dlt_load_id', key]},
     indexes=[
         {'columns': ['_key']},
-        {'columns': ['_code', '_load_id']},
+        {'columns': ['_load_id']},
         {'columns': ['_file']},
     ],
 ) }}
@@ -24,13 +24,18 @@ arrivals as (
     where _dlt_load_id in (select loads.load_id from loads) and {{ is_new('_dlt_load_id') }}
 ),
 
+-- as an array, of which PostgreSQL expects that it is short
+files as (
+    select unnest(array_agg(distinct _file)) as _file from arrivals
+),
+
 -- a file that arrives anew replaces its old rows: what it no longer holds is touched too
 touched as (
-    select distinct _key from arrivals
+    select _key from arrivals
     {% if is_incremental() %}
     union
     select _key from {{ this }}
-    where _file in (select arrivals._file from arrivals)
+    where _file in (select files._file from files)
     {% endif %}
 ),
 

@@ -1,9 +1,9 @@
 {% set key = "coalesce(cast(payment_id as text), message_id)" %}
 {{ config(
-    meta={'key': key},
+    meta={'raw_indexes': ['_dlt_load_id', key]},
     indexes=[
         {'columns': ['_key']},
-        {'columns': ['_code', '_load_id']},
+        {'columns': ['_load_id']},
         {'columns': ['order_id']},
     ],
 ) }}

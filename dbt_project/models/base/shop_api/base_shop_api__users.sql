@@ -1,4 +1,4 @@
-{{ config(meta={'key': 'id'}) }}
+{{ config(meta={'raw_indexes': ['_dlt_load_id', 'id']}) }}
 
 with
 
@@ -17,7 +17,7 @@ arrivals as (
 
 -- what is no longer in the source at all is touched too
 touched as (
-    select distinct _key from arrivals
+    select _key from arrivals
     {% if is_incremental() %}
     union
     select _key from {{ this }}

@@ -1,8 +1,8 @@
 {{ config(
-    meta={'key': 'id'},
+    meta={'raw_indexes': ['_dlt_load_id', 'id']},
     indexes=[
         {'columns': ['_key']},
-        {'columns': ['_code', '_load_id']},
+        {'columns': ['_load_id']},
         {'columns': ['order_id']},
     ],
 ) }}

@@ -1,4 +1,4 @@
-{{ config(meta={'key': 'id'}) }}
+{{ config(meta={'raw_indexes': ['_dlt_load_id', 'id']}) }}
 
 with
 

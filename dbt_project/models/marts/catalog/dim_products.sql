@@ -2,7 +2,7 @@
     unique_key='product_id',
     indexes=[
         {'columns': ['product_id'], 'unique': true},
-        {'columns': ['_code', '_load_id']},
+        {'columns': ['_load_id']},
     ],
 ) }}
 

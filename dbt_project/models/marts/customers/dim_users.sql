@@ -2,7 +2,7 @@
     unique_key='user_id',
     indexes=[
         {'columns': ['user_id'], 'unique': true},
-        {'columns': ['_code', '_load_id']},
+        {'columns': ['_load_id']},
     ],
 ) }}
 

@@ -2,9 +2,9 @@
     unique_key='order_id',
     indexes=[
         {'columns': ['order_id'], 'unique': true},
-        {'columns': ['_code', '_orders_load_id']},
-        {'columns': ['_code', '_items_load_id']},
-        {'columns': ['_code', '_payments_load_id']},
+        {'columns': ['_orders_load_id']},
+        {'columns': ['_items_load_id']},
+        {'columns': ['_payments_load_id']},
         {'columns': ['ordered_on', 'currency']},
     ],
 ) }}

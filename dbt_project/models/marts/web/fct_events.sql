@@ -2,7 +2,7 @@
     unique_key='event_id',
     indexes=[
         {'columns': ['event_id'], 'unique': true},
-        {'columns': ['_code', '_load_id']},
+        {'columns': ['_load_id']},
     ],
 ) }}
 

@@ -1,21 +1,11 @@
-with
-
-judged as (
-    select * from {{ ref('base_event_files__events') }}
-),
-
-renamed as (
-    select
-        event_id,
-        user_id,
-        event_type,
-        page_url,
-        product_id,
-        {{ utc('occurred_at') }} as occurred_at,
-        cast({{ utc('occurred_at') }} as date) as occurred_on,
-        _load_id
-    from judged
-    where _is_current and reasons is null
-)
-
-select * from renamed
+select
+    _key as event_id,
+    user_id,
+    event_type,
+    page_url,
+    product_id,
+    {{ utc('occurred_at') }} as occurred_at,
+    cast({{ utc('occurred_at') }} as date) as occurred_on,
+    _load_id
+from {{ ref('base_event_files__events') }}
+where _is_current and reasons is null

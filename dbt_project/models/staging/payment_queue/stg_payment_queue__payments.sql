@@ -1,21 +1,11 @@
-with
-
-judged as (
-    select * from {{ ref('base_payment_queue__payments') }}
-),
-
-renamed as (
-    select
-        payment_id,
-        order_id,
-        cast(amount as numeric(18, 2)) as amount,
-        currency,
-        method,
-        status,
-        {{ utc('paid_at') }} as paid_at,
-        _load_id
-    from judged
-    where _is_current and reasons is null
-)
-
-select * from renamed
+select
+    payment_id,
+    order_id,
+    cast(amount as numeric(18, 2)) as amount,
+    currency,
+    method,
+    status,
+    {{ utc('paid_at') }} as paid_at,
+    _load_id
+from {{ ref('base_payment_queue__payments') }}
+where _is_current and reasons is null

@@ -1,26 +1,16 @@
 {{ config(schema='quarantine', alias='stg_shop_api__users') }}
 
-with
-
-judged as (
-    select * from {{ ref('base_shop_api__users') }}
-),
-
-final as (
-    select
-        id,
-        email,
-        first_name,
-        last_name,
-        phone,
-        country_code,
-        is_marketing_opt_in,
-        created_at,
-        updated_at,
-        _dlt_load_id,
-        reasons
-    from judged
-    where _is_current and reasons is not null
-)
-
-select * from final
+select
+    id,
+    email,
+    first_name,
+    last_name,
+    phone,
+    country_code,
+    is_marketing_opt_in,
+    created_at,
+    updated_at,
+    _dlt_load_id,
+    reasons
+from {{ ref('base_shop_api__users') }}
+where _is_current and reasons is not null
