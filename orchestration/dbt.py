@@ -82,7 +82,8 @@ def build(request: Request, emit: Emit) -> dict[str, Any]:
     results = artifacts / "run_results.json"
     if result.result is None or not results.exists():
         raise ModelsFailed(_unbuilt(result.exception, current))
-    shutil.copytree(artifacts, kept, dirs_exist_ok=True, ignore=_only_results)
+    kept.mkdir(parents=True, exist_ok=True)
+    shutil.copy(results, kept)
     detail = account(json.loads(results.read_text()), _places(_manifest, artifacts))
     if detail["failures"]:
         raise ModelsFailed(sentence(detail), detail)
@@ -183,11 +184,6 @@ def _release() -> None:
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
     DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
-
-
-def _only_results(folder: str, names: list[str]) -> set[str]:
-    del folder
-    return {name for name in names if name not in {"run_results.json", "manifest.json"}}
 
 
 def _places(manifest: Any, artifacts: Path) -> dict[str, tuple[str, str]]:

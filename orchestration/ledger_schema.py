@@ -62,6 +62,9 @@ RUNS: Final = sa.Table(
     sa.UniqueConstraint("job", "warehouse", "scheduled_for", name="runs_one_for_a_time"),
 )
 
+sa.Index("runs_by_start", RUNS.c.started_at)
+sa.Index("runs_by_job", RUNS.c.job, RUNS.c.started_at)
+
 STEPS: Final = sa.Table(
     "steps",
     METADATA,
@@ -90,6 +93,8 @@ TABLES: Final = sa.Table(
     sa.Column("collapsed", sa.BigInteger, nullable=False),
     sa.Column("rejected", sa.BigInteger, nullable=False),
 )
+
+sa.Index("steps_by_kind", STEPS.c.kind, STEPS.c.argument)
 
 LOADS: Final = sa.Table(
     "loads",

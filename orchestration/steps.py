@@ -99,60 +99,48 @@ def load(request: Request, emit: Emit) -> Outcome:
 
 def transform(request: Request, emit: Emit) -> Outcome:
     """Build and test the models: all of them, or the selection in the argument."""
-    from orchestration import dbt
+    from orchestration import audit, dbt
 
     with writing(request, emit) as warehouse:
-        seen = {"project": dbt.fingerprint_text(), "loads": _loads(warehouse)}
+        seen = {"project": dbt.fingerprint_text(), "loads": audit.loads(warehouse)}
         if request.only_new and request.before and request.before.get("seen") == seen:
             return Outcome(
                 detail={"unchanged": True, "seen": seen, "build": request.before["build"]}
             )
-        detail = dbt.build(request, emit)
+        with audit.pending(warehouse, request.argument, request.run_id):
+            detail = dbt.build(request, emit)
         return Outcome(detail={**detail, "seen": seen, "build": request.run_id})
-
-
-def _loads(warehouse: Target) -> dict[str, str]:
-    """Return the newest committed load of each source, as the models see it."""
-    with warehouse.connect() as connection:
-        schemas = connection.execute(
-            "select table_schema from information_schema.tables where table_name = '_dlt_loads'"
-        ).fetchall()
-        newest = 'select max(load_id) from "{}"._dlt_loads where status = 0'
-        return {
-            str(name): str(connection.scalar(newest.format(name))) for (name,) in sorted(schemas)
-        }
 
 
 def publish(request: Request, emit: Emit) -> Outcome:
     """Let readers see the marts that have passed their tests."""
-    from loaders.publish import publish as publish_marts
+    from orchestration import audit
 
     build = next((need["build"] for need in request.needs if "build" in need), None)
     before = request.before or {}
-    if build and before.get("build") == build and Path(before["published"] or "/").exists():
+    if build and before.get("build") == build and _is_there(before["published"]):
         same = before.get("quarantine", {})
         return Outcome(detail={**before, "unchanged": True, "quarantine_before": same})
     with writing(request, emit) as warehouse:
-        path = publish_marts(warehouse)
-        quarantine = _quarantine(warehouse)
-    return Outcome(
-        detail={
-            "published": str(path) if path else None,
-            "build": build,
-            "quarantine": quarantine,
-            "quarantine_before": before.get("quarantine", {}),
-        }
-    )
+        counted = audit.passed(warehouse)
+        place = _published(warehouse)
+    told = {"quarantine": counted, "quarantine_before": before.get("quarantine", {})}
+    return Outcome(detail={"published": place, "build": build, **told})
 
 
-def _quarantine(warehouse: Target) -> dict[str, int]:
-    """Return how many rows stand in each table of the quarantine."""
-    with warehouse.connect() as connection:
-        tables = connection.execute(
-            "select table_name from information_schema.tables where table_schema = 'quarantine'"
-        ).fetchall()
-        counting = 'select count(*) from quarantine."{}"'
-        return {str(name): int(connection.scalar(counting.format(name))) for (name,) in tables}
+def _published(warehouse: Target) -> str:
+    """Publish, and return where readers find it: a file, or a schema of PostgreSQL."""
+    if warehouse.kind == "postgres":
+        from loaders.swap import swap
+
+        return swap(warehouse)
+    from loaders.publish import publish as publish_marts
+
+    return str(publish_marts(warehouse))
+
+
+def _is_there(published: str) -> bool:
+    return Path(published).exists() or "/" not in published
 
 
 def deliver(request: Request, emit: Emit) -> Outcome:
@@ -227,7 +215,7 @@ _LIBRARIES: Final = (
     "dlt.sources.helpers.requests",
     "pyarrow.dataset",
 )
-_PARTS: Final = ("loaders.load", "loaders.deliver", "loaders.publish")
+_PARTS: Final = ("loaders.load", "loaders.deliver", "loaders.publish", "orchestration.audit")
 _LOADERS: Final = ",".join((*_PARTS, *SOURCES.values(), *OUTPUTS.values(), *_LIBRARIES))
 _DBT: Final = "orchestration.dbt"
 _REPORT: Final = "orchestration.report,altair,vl_convert,jinja2"

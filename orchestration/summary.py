@@ -103,12 +103,14 @@ def where_next(run: Mapping[str, Any], settings: Settings) -> list[str]:
     details = [row["detail"] or {} for row in run["steps"] if row["status"] == plan.COMPLETED]
     lines: list[str] = []
     for detail in details:
-        if published := detail.get("published"):
+        published = detail.get("published") or ""
+        if "/" in published:
             lines += [f"  marts    {published}", f"           {_query(published)}"]
         if report := detail.get("report"):
             lines.append(f"  report   {report}")
     if settings.target.kind == "postgres":
-        lines.append(f'  marts    psql "{settings.target.place}" -c "{QUERY}"')
+        query = QUERY.replace("marts.", "published.")
+        lines.append(f'  marts    psql "{settings.target.place}" -c "{query}"')
     files = [file for row in run["deliveries"] for file in row["files"] or ()]
     if files:
         lines.append(f"  files    {files[-1]}")

@@ -9,6 +9,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import sqlalchemy as sa
+
+from orchestration import plan
 from orchestration.errors import OrchestrationError
 from orchestration.ledger_schema import DELIVERIES, LOADS, RUNS, STEPS, TABLES
 
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
     from orchestration.ledger import Ledger
     from orchestration.settings import Settings
 
+CHUNK: Final = 500
+"""Ids in one statement; SQLite takes no end of them."""
+IDLE_KEPT: Final = timedelta(days=2)
 LOG_BYTES: Final = 50 * 2**20
 """A log that grew beyond this is put aside; the one put aside before goes."""
 
@@ -27,6 +33,7 @@ def retain(current: Settings, ledger: Ledger, days: int, now: datetime) -> dict[
     The totals behind the metrics, the schedules, and the record of recent loads stay.
     """
     old = forget_runs(ledger, now - timedelta(days=days))
+    old += forget_runs(ledger, now - IDLE_KEPT, only_idle=True)
     for run_id in old:
         shutil.rmtree(current.artifacts(run_id), ignore_errors=True)
         (current.reports / f"{run_id}.html").unlink(missing_ok=True)
@@ -37,18 +44,38 @@ def retain(current: Settings, ledger: Ledger, days: int, now: datetime) -> dict[
     return {"runs_forgotten": len(old), "logs_put_aside": len(grown)}
 
 
-def forget_runs(ledger: Ledger, before: datetime) -> list[str]:
-    """Delete runs that ended before a time from the ledger, and return their ids."""
-    with ledger.transaction() as connection:
-        old = list(
-            connection.execute(
-                RUNS.select().with_only_columns(RUNS.c.id).where(RUNS.c.completed_at < before)
-            ).scalars()
+def forget_runs(ledger: Ledger, before: datetime, *, only_idle: bool = False) -> list[str]:
+    """Delete runs that ended before a time from the ledger, and return their ids.
+
+    Args:
+        ledger: the ledger.
+        before: the time.
+        only_idle: only completed micro-batches that found nothing new.
+    """
+    query = sa.select(RUNS.c.id).where(RUNS.c.completed_at < before)
+    if only_idle:
+        busy = sa.select(DELIVERIES.c.run_id).where(DELIVERIES.c.successful > 0)
+        query = query.where(
+            RUNS.c.trigger == "schedule",
+            RUNS.c.status == plan.COMPLETED,
+            RUNS.c.records_processed == 0,
+            RUNS.c.id.not_in(busy),
+            RUNS.c.job.in_(_frequent()),
         )
-        for table in (STEPS, TABLES, DELIVERIES, LOADS):
-            connection.execute(table.delete().where(table.c.run_id.in_(old)))
-        connection.execute(RUNS.delete().where(RUNS.c.id.in_(old)))
+    with ledger.transaction() as connection:
+        old = list(connection.execute(query).scalars())
+        for start in range(0, len(old), CHUNK):
+            ids = old[start : start + CHUNK]
+            for table in (STEPS, TABLES, DELIVERIES, LOADS):
+                connection.execute(table.delete().where(table.c.run_id.in_(ids)))
+            connection.execute(RUNS.delete().where(RUNS.c.id.in_(ids)))
     return old
+
+
+def _frequent() -> list[str]:
+    from orchestration.jobs import JOBS
+
+    return [name for name, job in JOBS.items() if job.schedule and job.schedule.every]
 
 
 def backup(current: Settings, name: str, keep: int) -> dict[str, Any]:

@@ -79,6 +79,7 @@ def _answer(connection: Connection, trouble: str) -> None:
         if trouble:
             raise RuntimeError(trouble)  # noqa: TRY301  one place tells all errors
         outcome = _resolve(function)(*arguments, lambda event: connection.send(("event", event)))
+        _drop_if_empty(Path(log))
         connection.send(("outcome", outcome.to_message()))
     except BaseException as error:  # noqa: BLE001  the parent decides what to do with it
         traceback.print_exc()
@@ -119,6 +120,12 @@ def _redirect(log: Path) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
+
+
+def _drop_if_empty(log: Path) -> None:
+    sys.stdout.flush()
+    if log.stat().st_size == 0:
+        log.unlink()
 
 
 def _die_with_parent(connection: Connection) -> None:

@@ -50,7 +50,7 @@ def test_dbt_behind_its_seam(
         assert connection.execute("select count(*) from staging.doubled").fetchone() == (2,)
 
     kept = settings.artifacts("good") / "dbt"
-    assert sorted(path.name for path in kept.iterdir()) == ["manifest.json", "run_results.json"]
+    assert sorted(path.name for path in kept.iterdir()) == ["run_results.json"]
 
     model = home / "dbt_project" / "models" / "doubled.sql"
     model.write_text(BROKEN)
