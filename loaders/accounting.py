@@ -64,12 +64,15 @@ class Tally:
 
 
 _current: ContextVar[Tally] = ContextVar("tally")
+_latest: list[Tally] = [Tally()]
+"""For the threads in which dlt evaluates parallelized resources: they have no context."""
 
 
 @contextmanager
 def tallied(on_progress: Callable[[str, int], None] | None) -> Iterator[Tally]:
     """Let readers count into the load that runs now, and tell of their progress."""
     current = Tally(on_progress=on_progress)
+    _latest[0] = current
     token = _current.set(current)
     try:
         yield current
@@ -79,7 +82,7 @@ def tallied(on_progress: Callable[[str, int], None] | None) -> Iterator[Tally]:
 
 def tally() -> Tally:
     """Return the tally of the load that runs now."""
-    return _current.get(Tally())
+    return _current.get(_latest[0])
 
 
 def table_counts(

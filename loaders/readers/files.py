@@ -14,6 +14,7 @@ import dlt
 import fsspec
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
+from loaders.accounting import tally
 from loaders.columns import columns
 from loaders.dispositions import REPLACE_KEYS
 from loaders.errors import SourceUnreachable
@@ -111,7 +112,9 @@ def _rows(
     filesystem, root = open_folder(url)
     known = _known(table)
     settled = time.time() - quiet_seconds
-    fresh = [f for f in find(filesystem, root, pattern, settled) if known.get(f.path) != f.version]
+    found = find(filesystem, root, pattern, settled)
+    fresh = [file for file in found if known.get(file.path) != file.version]
+    _report_vanished(table, sorted(known.keys() - {file.path for file in found}))
     with Staging(table, columns, filesystem, csv) as staging:
         for file in fresh:
             if file.path in known:
@@ -191,6 +194,13 @@ def _known(table: str) -> dict[str, str]:
             return {str(path): str(version) for path, version in rows}
         except DatabaseUndefinedRelation:
             return {}
+
+
+def _report_vanished(table: str, paths: list[str]) -> None:
+    if paths:
+        are = "1 file is" if len(paths) == 1 else f"{len(paths)} files are"
+        text = f": {are} no longer there, such as '{paths[0]}'; its rows stay."
+        tally().note(table, text)
 
 
 def _forget(table: str, path: str) -> None:

@@ -8,13 +8,19 @@ DuckDB's `store_rejects`.
 from __future__ import annotations
 
 import csv
+import io
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
 
 from loaders.columns import literal, quoted
 from loaders.gate import json_field
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import duckdb
     from fsspec import AbstractFileSystem
 
@@ -28,7 +34,7 @@ KINDS: Final = {
     "json": "jsonl",
     "parquet": "parquet",
 }
-COMPRESSIONS: Final = ("gz", "zst")
+CODECS: Final = {"gz": "gzip", "zst": "zstd"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +67,39 @@ class Arrival:
 def kind_of(path: str) -> str | None:
     """Return `csv`, `jsonl` or `parquet` by a file's name; None when it is none of them."""
     parts = path.lower().rsplit("/", 1)[-1].split(".")
-    if parts[-1] in COMPRESSIONS:
+    if parts[-1] in CODECS:
         parts.pop()
     return KINDS.get(parts[-1]) if len(parts) > 1 else None
+
+
+class Unreadable(Exception):
+    """A file that is cut off, or is not what its name says."""
+
+
+@contextmanager
+def opened(filesystem: AbstractFileSystem, path: str) -> Iterator[pa.NativeFile]:
+    """Open a file for its bytes, decompressed as its name says."""
+    codec = CODECS.get(path.rsplit(".", 1)[-1].lower())
+    with filesystem.open(path, "rb") as file:
+        stream = pa.CompressedInputStream(file, codec) if codec else pa.PythonFile(file, "r")
+        with stream:
+            yield stream
+
+
+def check_whole(filesystem: AbstractFileSystem, path: str) -> None:
+    """Read a compressed file to its end, which DuckDB's readers don't miss in a gzip.
+
+    Raises:
+        Unreadable: the end is not there.
+    """
+    if path.rsplit(".", 1)[-1].lower() not in CODECS:
+        return
+    try:
+        with opened(filesystem, path) as stream:
+            while stream.read_buffer(1 << 20).size:
+                pass
+    except OSError as error:
+        raise Unreadable(str(error)) from error
 
 
 def csv_arrival(
@@ -84,7 +120,7 @@ def csv_arrival(
     relation = (
         f"select *, row_number() over () + {int(options.header)} as _line "
         f"from read_csv({literal(path)}, "
-        f"columns={{{types}}}, auto_detect=false, header={options.header}, "
+        f"columns={{{types}}}, auto_detect=false, header={options.header}, hive_partitioning=false, "
         f"delim={literal(options.delimiter)}, quote={literal(options.quote)}, "
         f"escape={literal(options.escape)}, encoding={literal(options.encoding)}, "
         f"store_rejects=true, rejects_table={literal(broken)}, "
@@ -147,9 +183,14 @@ def _row_as_json(names: list[str]) -> str:
 
 def _header(path: str, filesystem: AbstractFileSystem, options: CsvOptions) -> list[str]:
     encoding = "utf-8-sig" if options.encoding == "utf-8" else options.encoding
-    decoding = {"encoding": encoding, "errors": "replace", "newline": ""}
-    with filesystem.open(path, "rt", compression="infer", **decoding) as text:
-        first = next(csv.reader(text, delimiter=options.delimiter, quotechar=options.quote), [])
+    with opened(filesystem, path) as stream:
+        text = io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="")
+        try:
+            first = next(csv.reader(text, delimiter=options.delimiter, quotechar=options.quote), [])
+        except (OSError, csv.Error) as error:
+            raise Unreadable(str(error)) from error
+    if any("\0" in name for name in first):
+        raise Unreadable("its first line is no text")
     return _distinct([name.strip() for name in first])
 
 

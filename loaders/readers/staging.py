@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -18,7 +19,9 @@ from loaders.quarantine import rejected
 from loaders.readers.formats import (
     Arrival,
     CsvOptions,
+    Unreadable,
     broken_lines,
+    check_whole,
     csv_arrival,
     jsonl_arrival,
     parquet_arrival,
@@ -42,8 +45,9 @@ UNREADABLE: Final = (
     duckdb.InvalidInputException,
     duckdb.ConversionException,
     duckdb.OutOfRangeException,
+    Unreadable,
 )
-"""What DuckDB raises for a file that is cut off or is not what its name says."""
+"""What a file raises that is cut off or is not what its name says."""
 
 
 class Staging:
@@ -71,6 +75,7 @@ class Staging:
     def __enter__(self) -> Self:
         self.load_id = tally().load_id
         self.folder = Path(mkdtemp(dir=dlt.current.pipeline().working_dir))
+        self.threads = ThreadPoolExecutor(1)
         self.connection = duckdb.connect()
         self.connection.execute(
             f"set TimeZone = 'UTC'; set memory_limit = '{MEMORY_LIMIT}'; "
@@ -81,6 +86,7 @@ class Staging:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.threads.shutdown()
         self.connection.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -89,9 +95,12 @@ class Staging:
         try:
             arrival = self._arrival(file)
             fields = {normalize(n): e for n, e in arrival.fields.items()} if arrival else {}
+            self._report_missing(file, fields)
             if self.count and self.fields != fields.keys():
                 yield from self.hand_over()
+            whole = self.threads.submit(check_whole, self.filesystem, file.place)
             read, rejected = self._judge(file, arrival, fields) if arrival else (0, 0)
+            whole.result()
         except UNREADABLE as error:
             if "No space left" in str(error):
                 raise
@@ -138,6 +147,12 @@ class Staging:
             return jsonl_arrival(file.place, self.connection)
         return parquet_arrival(file.place, self.connection)
 
+    def _report_missing(self, file: File, fields: dict[str, str]) -> None:
+        missing = sorted(self.shape.types.keys() - fields.keys()) if fields else []
+        if missing:
+            text = f": '{file.path}' lacks the columns {', '.join(missing)}; they are null."
+            tally().note(self.shape.table, text)
+
     def _judge(self, file: File, arrival: Arrival, fields: dict[str, str]) -> tuple[int, int]:
         """Put a file's rows into `judged` and its misfits into `rejects`; return both counts."""
         reason = f"concat_ws('; ', {arrival.unreadable}, nullif({self.shape.reason(fields)}, ''))"
@@ -175,8 +190,12 @@ class Staging:
         bad = f"judged where _file = {literal(file.path)} and _reason <> ''"
         return self._reject(file, "_reason", "_payload", "_line", bad)
 
-    def _refuse(self, file: File, error: duckdb.Error) -> tuple[int, int]:
-        """Reject a file as a whole, since nothing of it can be read."""
+    def _refuse(self, file: File, error: Exception) -> tuple[int, int]:
+        """Reject a file as a whole, since not all of it can be read."""
+        here = literal(file.path)
+        if self.count:
+            self.count -= self._number(f"delete from judged where _file = {here}")
+        self.connection.execute(f"delete from rejects where origin = {here}")
         message = literal("the file cannot be read: " + str(error).splitlines()[0])
         self._reject(file, message, literal(file.path), "null", "(select 1)")
         return 1, 1

@@ -1,0 +1,38 @@
+"""A warehouse of each kind, and a database of each kind to read from."""
+
+from __future__ import annotations
+
+from shutil import which
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loaders.warehouse import Target
+from tests.integration.loaders.outputs.mariadb import fresh_database, mariadb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[str]:
+    if not which("mariadbd"):
+        pytest.skip("MariaDB is not installed: apt-get install mariadb-server")
+    with mariadb() as address:
+        yield address
+
+
+@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database to read from."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'source.sqlite'}"
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres"))
+    return fresh_database(request.getfixturevalue("mariadb_server"))
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Target:
+    return Target(name="duckdb", kind="duckdb", path=tmp_path / "warehouse.duckdb")
