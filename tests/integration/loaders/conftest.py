@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loaders.warehouse import Target
+from tests.integration.loaders.drop_folder import DropFolder
 from tests.integration.loaders.outputs.mariadb import fresh_database, mariadb
 
 if TYPE_CHECKING:
@@ -36,3 +37,17 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Target:
     return Target(name="duckdb", kind="duckdb", path=tmp_path / "warehouse.duckdb")
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Target:
+    """An empty warehouse of each kind."""
+    if request.param == "duckdb":
+        return Target(name="duckdb", kind="duckdb", path=tmp_path / "warehouse.duckdb")
+    return Target(name="postgres", kind="postgres", dsn=request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+def drop(tmp_path: Path, target: Target) -> DropFolder:
+    """An empty folder of files, to be loaded into a warehouse of each kind."""
+    return DropFolder(tmp_path / "drop", target)
