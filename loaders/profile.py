@@ -96,13 +96,13 @@ def _render(value: Any) -> Any:
         return {key: _render(entry) for key, entry in value.items()}
     if not isinstance(value, str) or "{{" not in value:
         return value
-    from jinja2 import Environment
+    from jinja2 import Environment, TemplateError
 
     environment = Environment(autoescape=False)  # noqa: S701  YAML, not HTML
     environment.filters.update(as_number=int, as_native=str, as_text=str, as_bool=bool)
     try:
         return environment.from_string(value).render(env_var=_env_var)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, TemplateError) as error:
         raise SettingMissing(f"Cannot read '{value}' in {profiles_path()}: {error}.") from None
 
 

@@ -16,6 +16,9 @@ from loaders.profile import output, profiles_path, root, var
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+DUCKDB_HEADERS = 3 * 4096
+"""Bytes of an empty DuckDB file."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
@@ -69,9 +72,18 @@ class Target:
                 "`tidemill status`."
             ) from error
         try:
+            _discard_unborn(self.path)
             yield
         finally:
             lock.release()
+
+
+def _discard_unborn(path: Path | None) -> None:
+    """Delete a DuckDB file whose making was cut short: it holds nothing and cannot be opened."""
+    if path is None or not path.is_file() or path.stat().st_size >= DUCKDB_HEADERS:
+        return
+    if path.read_bytes()[8:12] in (b"", b"DUCK"):
+        path.unlink()
 
 
 def target(name: str | None = None) -> Target:
@@ -83,7 +95,13 @@ def target(name: str | None = None) -> Target:
     Raises:
         SettingMissing: no such file, profile, output or variable.
     """
-    return _target(*output(name))
+    chosen, facts = output(name)
+    try:
+        return _target(chosen, facts)
+    except KeyError as error:
+        raise SettingMissing(
+            f"The target '{chosen}' in {profiles_path()} lacks {error}. Add it, as dbt wants it."
+        ) from None
 
 
 def lock_path(target: Target) -> Path:
