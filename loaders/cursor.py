@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from loaders.gate import Shape
 
 
+ROWS_AT_ONCE: Final = 100_000
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -154,10 +155,8 @@ def fetch_held(
     with pipeline.sql_client() as client:
         try:
             with client.execute_query(sql, since, *([] if until is None else [until])) as rows:
-                held = rows.arrow()
+                for held in rows.iter_arrow(ROWS_AT_ONCE):
+                    connection.register("found", held)
+                    connection.execute(f"insert into held select {columns} from found")
         except DatabaseUndefinedRelation:
             return
-    if held is not None and held.num_rows:
-        connection.register("found", held)
-        connection.execute(f"insert into held select {columns} from found")
-        connection.unregister("found")

@@ -4,6 +4,7 @@ LoaderError
  ├─ SettingMissing      a setting is nowhere to be found
  ├─ SourceUnreachable   a source does not answer (can be retried)
  ├─ SourceRefused       a source answers, but not to us: password, token, missing table
+ ├─ SourceShrunk        a source has lost so many rows that it is not trusted
  ├─ WarehouseBusy       another process writes to the warehouse (can be retried)
  ├─ WarehouseFailed     the warehouse cannot be opened or written to
  ├─ RowsUnaccounted     a load's counts do not add up
@@ -35,6 +36,10 @@ class SourceUnreachable(LoaderError):
 
 class SourceRefused(LoaderError):
     """A source answers, but not to us."""
+
+
+class SourceShrunk(LoaderError):
+    """A source has lost so many rows that it is not trusted."""
 
 
 class WarehouseBusy(LoaderError):

@@ -66,7 +66,11 @@ def table(
             time is written into it once they are committed (mark as migrated).
     """
     marks = deleted_at or (SWEPT_AT if sweep_deletes else None)
-    shape = dict(columns)
+    keys = (key,) if isinstance(key, str) else key
+    # a file passes dlt untouched where all may be null; that keys are there is gate one's work
+    shape: dict[str, TColumnSchema] = {
+        name: {**hint, "nullable": True} if name in keys else hint for name, hint in columns.items()
+    }
     if marks and marks not in shape:
         shape.update(declared(**{marks: "timestamp"}))
     if cursor is not None:
@@ -76,7 +80,7 @@ def table(
         url=url,
         relation=query or source_table or name,
         is_query=query is not None,
-        key=(key,) if isinstance(key, str) else key,
+        key=keys,
         columns=shape,
         batch_size=batch_size,
         page_size=page_size,
@@ -97,6 +101,7 @@ def _resource(reading: Reading, cursor: Incremental[Any] | None) -> DltResource:
         columns=dict(reading.columns),
         primary_key=reading.key,
         write_disposition=REPLACE_KEYS,
+        parallelized=reading.taken_at is None,
     )
     made: DltResource = resource(reading) if cursor is None else resource(reading, cursor=cursor)
     return made

@@ -100,7 +100,7 @@ class Judge:
         page = pa.concat_tables(self._waiting)
         self._waiting.clear()
         self.connection.register("page", page)
-        fields, shape = self._fields(page)
+        fields, shape = self.arrived(page)
         yield from self._judged(page.num_rows, fields, shape)
         self.connection.unregister("page")
 
@@ -166,7 +166,7 @@ class Judge:
             f"select {select} from page where {reason} <> ''"
         ).to_arrow_table()
 
-    def _fields(self, page: pa.Table) -> tuple[dict[str, str], Arrived]:
+    def arrived(self, page: pa.Table) -> tuple[dict[str, str], Arrived]:
         """Return each column's expression, and the shape that knows which types arrived."""
         fields: dict[str, str] = {}
         fit, bounded = set(), set()

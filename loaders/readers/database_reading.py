@@ -13,6 +13,8 @@ from loaders.readers.database_judge import Judge
 from loaders.readers.database_link import Link
 from loaders.readers.database_pages import pages
 from loaders.readers.database_select import Range, Selection, select
+from loaders.readers.database_sweep import sweep
+from loaders.readers.database_taken import mark_taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,7 +58,7 @@ def read(reading: Reading, cursor: Incremental[Any] | None) -> Iterator[Any]:
         origin=reading.name,
         cursor=cursor.cursor_path if cursor else None,
         time_zone=reading.time_zone,
-        keeps_keys=reading.taken_at is not None,
+        keeps_keys=reading.taken_at is not None or reading.sweep_deletes,
     )
     with judge:
         if cursor is not None:
@@ -66,6 +68,10 @@ def read(reading: Reading, cursor: Incremental[Any] | None) -> Iterator[Any]:
         yield from judge.hand_over()
         if cursor is not None:
             _advance(reading, selection, judge, cursor)
+        if reading.sweep_deletes:
+            yield from sweep(reading, selection, judge)
+        if reading.taken_at:
+            mark_taken(reading, selection, judge.keys)
 
 
 def _batches(
