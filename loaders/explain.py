@@ -117,7 +117,7 @@ def _tell_sqlalchemy(cause: BaseException, source: str) -> LoaderError | None:
     )
 
 
-def _tell_redis(cause: BaseException, source: str) -> LoaderError | None:
+def _tell_queue(cause: BaseException, source: str) -> LoaderError | None:
     return SourceUnreachable(
         f"The queue of the source '{source}' does not answer: {_first_line(cause)}. Check that it "
         f"runs, and SOURCES__{source.upper()}__URL. No message was acknowledged. {_safe(source)}"
@@ -146,7 +146,9 @@ _TELLERS = {
     "dlt": _tell_dlt,
     "requests": _tell_requests,
     "sqlalchemy": _tell_sqlalchemy,
-    "redis": _tell_redis,
+    "redis": _tell_queue,
+    "pika": _tell_queue,
+    "cimpl": _tell_queue,  # confluent_kafka
     "duckdb": _tell_duckdb,
     "_duckdb": _tell_duckdb,
     "psycopg2": _tell_psycopg2,

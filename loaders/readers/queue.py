@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 MESSAGES_AT_ONCE: Final = 10_000
 MESSAGE_ID: Final = columns(message_id="text")
-APART: Final = {2: 100, 1: 1}
+APART: Final = {3: 100, 2: 10, 1: 1}
 """Tries left to a message that comes again, to how many messages are then loaded together."""
-FEWEST_TRIES: Final = 3
+FEWEST_TRIES: Final = 4
 
 
 class Message(NamedTuple):
@@ -81,7 +81,7 @@ class Batch(NamedTuple):
     wait: float = 0.0
     """Seconds to wait for the next message of a drained queue; 0 ends the load there."""
     tries: int = 5
-    """Times that a message whose load keeps failing is delivered before it is rejected."""
+    """Times that a message whose load keeps failing is tried before it is rejected; 4 or more."""
 
 
 def messages(
@@ -93,7 +93,7 @@ def messages(
 ) -> DltResource:
     """Return a resource of the messages that wait in a queue, merged on `message_id`.
 
-    A message whose load fails again and again is at last loaded with 100 others, then alone, and
+    A message whose load fails again and again is loaded with 100 others, with 10, then alone, and
     goes to `_rejects` when that has failed too: what came with it is not held up.
 
     Args:

@@ -1,0 +1,233 @@
+"""Pages of a web API: bounded, checked, several at once. Beside dlt's rest_api, which pages singly.
+
+A page may shift under us while we read: rows are added, changed (and so move to the end) or
+deleted. Pages by cursor stand still. Of pages by number each reading is held against the totals
+that came with them, and done again until one is whole:
+
+- as many different rows were read as there are at the end: nothing was moved past us;
+- the total never fell: nothing was deleted;
+- what it grew by stands behind the row that was last when the reading began: no deletion hid
+  behind an addition.
+
+Rows that come twice collapse by their key.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from math import ceil
+from typing import TYPE_CHECKING, Any, Final
+
+from dlt.sources.helpers.rest_client.paginators import BasePaginator
+
+from loaders.addresses import shown_url
+from loaders.errors import SourceRefused, SourceUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import requests
+
+MOST_PAGES: Final = 100_000
+
+
+class Bounded(BasePaginator):
+    """A paginator of dlt's that ends in an error when pages go round or never end.
+
+    Args:
+        inner: the paginator that knows the API.
+        most_pages: more than there can ever be.
+    """
+
+    def __init__(self, inner: BasePaginator, most_pages: int = MOST_PAGES) -> None:
+        super().__init__()
+        self.inner = inner
+        self.most_pages = most_pages
+        self.seen: set[str] = set()
+
+    @property
+    def has_next_page(self) -> bool:
+        """Tell whether there is another page."""
+        return self.inner.has_next_page
+
+    def init_request(self, request: requests.Request) -> None:
+        """Begin with the first page."""
+        self.seen.clear()
+        self.inner.init_request(request)
+
+    def update_state(self, response: requests.Response, data: list[Any] | None = None) -> None:
+        """Look at a page that has come."""
+        self.inner.update_state(response, data)
+
+    def update_request(self, request: requests.Request) -> None:
+        """Ask for the next page.
+
+        Raises:
+            SourceRefused: there are too many pages, or this one was read already.
+        """
+        self.inner.update_request(request)
+        if not self.has_next_page:
+            return
+        place = f"{request.url!s} {request.params!r} {request.json!r}"
+        if place in self.seen:
+            raise SourceRefused(
+                f"The pages of '{shown_url(str(request.url))}' go round: after "
+                f"{len(self.seen) + 1} pages it names one again. Look at the API's cursor."
+            )
+        self.seen.add(place)
+        _check_pages(str(request.url), len(self.seen) + 1, self.most_pages)
+
+
+class Page(list[dict[str, Any]]):
+    """Rows of one page, which know the address they come from."""
+
+    def __init__(self, rows: list[dict[str, Any]], origin: str) -> None:
+        super().__init__(rows)
+        self.origin = origin
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbered:
+    """Pages that are asked for by number, oldest rows first, and tell how many rows there are."""
+
+    url: str
+    key: str | tuple[str, ...]
+    """What tells one row from another."""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    size: int = 100
+    """Rows of a page."""
+    page_param: str = "page"
+    size_param: str = "page_size"
+    items: str = "items"
+    """Where the rows are in the answer."""
+    total: str = "total"
+    """Where the answer tells how many rows there are in all."""
+    at_once: int = 4
+    """Pages read side by side."""
+    most_pages: int = MOST_PAGES
+    readings: int = 5
+    """How often to read again a list that keeps shifting."""
+
+
+def numbered_pages(session: requests.Session, pages: Numbered) -> Iterator[Page]:
+    """Yield all rows of a list that is read by page number, some of them perhaps twice.
+
+    Args:
+        session: a PoliteSession, with the API's `auth` or headers set.
+        pages: the list.
+
+    Raises:
+        SourceRefused: there are more pages than `most_pages`.
+        SourceUnreachable: the list shifted during each reading, or a page is not as declared.
+    """
+    for _ in range(pages.readings):
+        reading = _Reading(session, pages)
+        yield from reading.pages()
+        if not (shifted := reading.shifted()):
+            return
+    raise SourceUnreachable(
+        f"The pages of '{shown_url(pages.url)}' shifted during each of {pages.readings} readings: "
+        f"{shifted}. Load again at a quieter time; nothing was lost."
+    )
+
+
+class _Reading:
+    """One reading of all pages, and what it saw."""
+
+    def __init__(self, session: requests.Session, pages: Numbered) -> None:
+        self.session = session
+        self.numbered = pages
+        self.keys: set[Any] = set()
+        self.totals: list[int] = []
+        self.mark: Any = None
+        """Key of the row that was last when the reading began."""
+        self.behind_mark: int | None = 0
+        """Rows that stand behind it at the end; None when it was not met."""
+
+    def pages(self) -> Iterator[Page]:
+        """Yield the pages in order; the last is looked at first and read last."""
+        first = self._get(1)
+        last = max(ceil(self.totals[0] / self.numbered.size), 1)
+        _check_pages(self.numbered.url, last, self.numbered.most_pages)
+        ending = self._get(last) if last > 1 else first
+        self.mark = self._key(ending[-1]) if ending else None
+        self.behind_mark = None if ending else 0
+        if last == 1:
+            yield self._seen(first)
+        else:
+            yield self._seen(first)
+            yield from self._between(2, last)
+        yield from self._from(last if last > 1 else 2)
+
+    def shifted(self) -> str:
+        """Return how the list shifted under this reading; '' when it did not."""
+        first, final, most = self.totals[0], self.totals[-1], max(self.totals)
+        if final < most:
+            return f"of {most} rows {final} are left"
+        if len(self.keys) != final:
+            return f"{len(self.keys)} of {final} rows came"
+        if self.behind_mark != final - first:
+            return f"{final - first} more rows than before, not all of them at the end"
+        return ""
+
+    def _between(self, number: int, last: int) -> Iterator[Page]:
+        """Yield pages from one number to before another, some of them under way side by side."""
+        with ThreadPoolExecutor(self.numbered.at_once) as pool:
+            under_way = deque(
+                pool.submit(self._get, n)
+                for n in range(number, min(number + self.numbered.at_once, last))
+            )
+            for n in range(number + len(under_way), last + len(under_way)):
+                page = under_way.popleft().result()
+                if n < last:
+                    under_way.append(pool.submit(self._get, n))
+                yield self._seen(page)
+
+    def _from(self, number: int) -> Iterator[Page]:
+        """Yield pages from a number to wherever the list ends now."""
+        while (number - 1) * self.numbered.size < self.totals[-1]:
+            _check_pages(self.numbered.url, number, self.numbered.most_pages)
+            page = self._get(number)
+            yield self._seen(page)
+            number += 1
+
+    def _seen(self, page: Page) -> Page:
+        for row in page:
+            key = self._key(row)
+            self.keys.add(key)
+            if key == self.mark:
+                self.behind_mark = 0
+            elif self.behind_mark is not None:
+                self.behind_mark += 1
+        return page
+
+    def _key(self, row: dict[str, Any]) -> Any:
+        key = self.numbered.key
+        found = [row.get(name) for name in ((key,) if isinstance(key, str) else key)]
+        return str(found)
+
+    def _get(self, number: int) -> Page:
+        pages = self.numbered
+        params = {**pages.params, pages.page_param: number, pages.size_param: pages.size}
+        response = self.session.get(pages.url, params=params)
+        response.raise_for_status()
+        answer = response.json()
+        try:
+            rows, total = list(answer[pages.items]), int(answer[pages.total])
+        except (LookupError, TypeError, ValueError) as error:
+            raise SourceUnreachable(
+                f"'{shown_url(str(response.url))}' has no '{pages.items}' and '{pages.total}' in "
+                "its answer. Check how the source declares its pages."
+            ) from error
+        self.totals.append(total)
+        return Page(rows, shown_url(str(response.url)))
+
+
+def _check_pages(url: str, pages: int, most: int) -> None:
+    if pages > most:
+        raise SourceRefused(
+            f"'{shown_url(url)}' has more than {most:,} pages. Raise `most_pages` if there are so "
+            "many, or look at how the API counts its pages."
+        )

@@ -1,0 +1,141 @@
+"""A Kafka topic read as a consumer group: values are JSON objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from loaders.readers.queue import Message, from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SECONDS: Final = 30.0
+"""How long the cluster has for an answer."""
+SILENCE: Final = 1.0
+EOF: Final = KafkaError._PARTITION_EOF  # noqa: SLF001 - its public name for a constant
+
+
+class KafkaTopic:
+    """The three calls of a queue on Kafka.
+
+    Partitions are read one after the other, each up to its end as it was when the load began,
+    from the offset that the group committed. There is no rebalancing: one load runs at a time.
+    Beside the offset stands how often what follows it has been delivered.
+
+    Args:
+        servers: `bootstrap.servers`.
+        topic: the topic's name.
+        group: the consumer group's name.
+        settings: further settings of librdkafka, such as `security.protocol`.
+    """
+
+    def __init__(
+        self, servers: str, topic: str, group: str, settings: Mapping[str, Any] | None = None
+    ) -> None:
+        self.origin = self.topic = topic
+        ours = {"enable.auto.commit": False, "enable.partition.eof": True}
+        place = {"bootstrap.servers": servers, "group.id": group}
+        self.consumer = Consumer({**place, **(settings or {}), **ours})
+        self.partitions = self._partitions()
+        self.unread = sorted(self.partitions, key=lambda one: one.tries(one.base))
+
+    def receive(self, count: int, wait: float) -> list[Message]:
+        """Return up to `count` messages; of the partition whose load failed most often first."""
+        if not self.unread and wait:
+            self._wait(wait)
+        while self.unread:
+            page = self._read(self.unread[-1], count)
+            if page:
+                return page
+            self.unread.pop()
+        return []
+
+    def acknowledge(self, message_ids: list[str]) -> None:
+        """Commit the offsets behind these messages."""
+        ends: dict[int, int] = {}
+        for message_id in message_ids:
+            number, _, offset = message_id.partition("-")
+            ends[int(number)] = max(ends.get(int(number), 0), int(offset) + 1)
+        for partition in self.partitions:
+            if partition.number in ends:
+                partition.base = ends[partition.number]
+                self._commit(partition)
+
+    def lag(self) -> int:
+        """Return how many messages stand behind the committed offsets."""
+        return sum(self._bounds(one.number)[1] - one.base for one in self.partitions)
+
+    def close(self) -> None:
+        """Let go of the cluster."""
+        self.consumer.close()
+
+    def _read(self, partition: Partition, count: int) -> list[Message]:
+        self.consumer.assign([TopicPartition(self.topic, partition.number, partition.next)])
+        page: list[Message] = []
+        while partition.next < partition.end and not page:
+            for found in self.consumer.consume(min(count, partition.end - partition.next), SILENCE):
+                if (error := found.error()) and error.code() == EOF:
+                    partition.end = partition.next
+                elif error:
+                    raise KafkaException(error)
+                else:
+                    page.append(partition.take(int(found.offset() or 0), found.value() or b""))
+        if page:
+            self._commit(partition)  # that they have been delivered
+        return page
+
+    def _wait(self, seconds: float) -> None:
+        places = [TopicPartition(self.topic, one.number, one.next) for one in self.partitions]
+        self.consumer.assign(places)
+        self.consumer.poll(seconds)
+        for partition in self.partitions:
+            partition.end = self._bounds(partition.number)[1]
+        self.unread = [one for one in self.partitions if one.next < one.end]
+
+    def _partitions(self) -> list[Partition]:
+        topic = self.consumer.list_topics(self.topic, SECONDS).topics[self.topic]
+        if topic.error:
+            raise KafkaException(topic.error)
+        places = [TopicPartition(self.topic, number) for number in topic.partitions]
+        committed = self.consumer.committed(places, SECONDS)
+        return [Partition(one, *self._bounds(one.partition)) for one in committed]
+
+    def _bounds(self, number: int) -> tuple[int, int]:
+        place = TopicPartition(self.topic, number)
+        first, end = self.consumer.get_watermark_offsets(place, SECONDS)
+        return int(first), int(end)
+
+    def _commit(self, partition: Partition) -> None:
+        text = partition.tried()
+        place = TopicPartition(self.topic, partition.number, partition.base, metadata=text)
+        self.consumer.commit(offsets=[place], asynchronous=False)
+
+
+class Partition:
+    """Where one partition is read, and how often each part of it has been delivered."""
+
+    def __init__(self, committed: Any, first: int, end: int) -> None:
+        self.number = int(committed.partition)
+        self.base = self.next = self.start = max(int(committed.offset), first)
+        self.end = end
+        ranges = [part.split(":") for part in (committed.metadata or "").split() if ":" in part]
+        self.before = [(int(upto), int(times)) for upto, times in ranges]
+        """Offsets up to which, and how many times, messages were delivered to earlier loads."""
+
+    def tries(self, offset: int) -> int:
+        """Return how many earlier loads a message was delivered to."""
+        return next((times for upto, times in self.before if offset < upto), 0)
+
+    def take(self, offset: int, body: bytes) -> Message:
+        """Return the message at an offset, which is delivered now."""
+        self.next = offset + 1
+        times = self.tries(offset) + 1
+        return from_json(f"{self.number}-{offset:020}", body, times)
+
+    def tried(self) -> str:
+        """Return what stands beside the committed offset."""
+        now = [(self.next, self.tries(self.start) + 1)]
+        later = [(upto, times) for upto, times in self.before if upto > self.next]
+        return " ".join(f"{upto}:{times}" for upto, times in now + later if upto > self.base)
