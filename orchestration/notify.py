@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -183,16 +184,9 @@ def send(entry: News, attach: Path | None = None) -> None:
     Raises:
         OrchestrationError: an address cannot be read or did not take it.
     """
-    import apprise
-
-    mailer = apprise.Apprise()
-    for address in os.environ.get(VARIABLE, "").split():
-        if not mailer.add(address):
-            scheme = address.partition(":")[0]
-            raise OrchestrationError(
-                f"Cannot read an address in {VARIABLE} (it begins with '{scheme}:'). Write Apprise "
-                "URLs, separated by spaces."
-            )
+    # Apprise still asks for modules that Python 3.13 drops, when it first sees an address.
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        mailer = _mailer()
     done = mailer.notify(
         title=entry.title,
         body=entry.body,
@@ -204,3 +198,17 @@ def send(entry: News, attach: Path | None = None) -> None:
             f"Cannot send '{entry.title}': not every address in {VARIABLE} took it. It is tried "
             "again after the next run."
         )
+
+
+def _mailer() -> Any:
+    import apprise
+
+    mailer = apprise.Apprise()
+    for address in os.environ.get(VARIABLE, "").split():
+        if not mailer.add(address):
+            scheme = address.partition(":")[0]
+            raise OrchestrationError(
+                f"Cannot read an address in {VARIABLE} (it begins with '{scheme}:'). Write Apprise "
+                "URLs, separated by spaces."
+            )
+    return mailer

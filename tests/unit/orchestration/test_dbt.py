@@ -43,8 +43,8 @@ def test_the_account_counts_each_kind() -> None:
 def test_the_sentence_names_the_first_failure_and_counts_the_rest() -> None:
     detail = dbt.account(RESULTS, PLACES)
     assert dbt.sentence(detail).startswith(
-        "The test 'unique of users.id' failed: 2 row(s) break it. 1 more failed. Its compiled SQL is "
-        "/compiled/unique.sql. What readers see has not changed;"
+        "The test 'unique of users.id' failed: 2 row(s) break it. 1 more failed. Its compiled SQL "
+        "is /compiled/unique.sql. What readers see has not changed;"
     )
 
 
