@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -103,6 +104,8 @@ def permitted(request: Any, token: str | None, scope: str) -> Caller:
         service.throttle.take(f"address {request.client.host if request.client else ''}")
         raise
     request.state.caller = caller
+    if caller is OPEN and request.method not in {"GET", "HEAD"}:
+        refuse_foreign(request)
     service.throttle.take(caller.id)
     if scope not in caller.scopes:
         has = ", ".join(sorted(caller.scopes))
@@ -113,6 +116,19 @@ def permitted(request: Any, token: str | None, scope: str) -> Caller:
 def is_forwarded(request: Any) -> bool:
     """Tell whether a proxy passed the request on: then it does not come from this machine."""
     return "x-forwarded-for" in request.headers or "forwarded" in request.headers
+
+
+def refuse_foreign(request: Any) -> None:
+    """Refuse what a page of another site had a browser send.
+
+    Raises:
+        Refused: 403.
+    """
+    site = request.headers.get("sec-fetch-site", "none")
+    origin = request.headers.get("origin")
+    is_ours = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    if site not in {"same-origin", "none"} or not is_ours:
+        raise Refused(403, "This was sent by a page of another site.")
 
 
 Reader = Annotated[Caller, Depends(needs("read"))]

@@ -16,12 +16,14 @@ from orchestration.service import (
     large_routes,
     large_status,
     marts_routes,
+    page_actions,
     page_routes,
     quarantine_routes,
     runs_routes,
 )
 from orchestration.service import problems as problems_
 from orchestration.service.guard import Guard
+from orchestration.service.page_access import SignInNeeded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -56,11 +58,13 @@ def create(service: Service, scheduling: Scheduling | None = None) -> FastAPI:
         quarantine_routes.routes,
         marts_routes.router(service.marts),
         health_routes.routes,
-        page_routes.router(),
+        page_routes.routes,
+        page_actions.routes,
     ):
         app.include_router(router)
     for kind, handler in problems_.HANDLERS.items():
         app.add_exception_handler(kind, handler)
+    app.add_exception_handler(SignInNeeded, page_actions.on_sign_in_needed)
     app.add_exception_handler(RequestValidationError, problems_.on_invalid)
     app.add_exception_handler(HTTPException, problems_.on_http)
     app.add_exception_handler(Exception, problems_.on_unexpected)

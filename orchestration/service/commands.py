@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestration.cli_options import Json, Target
+from orchestration.cli_options import Json, Target  # noqa: TC001  Typer reads the annotations
 
 token = typer.Typer(help="Make, list and revoke the tokens by which programs call the service.")
 

@@ -34,8 +34,13 @@ WITH_INLINE_STYLE: Final = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """For a run's report: one file with its style inside, and nothing that runs."""
+WITH_SCRIPTS: Final = (
+    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'unsafe-inline'; img-src data:; font-src data:; frame-ancestors 'none'"
+)
+"""For the dbt docs: one file with its scripts inside; the sandbox takes this site from them."""
 LARGE: Final = "/api/v1/batch/async"
-STREAMS: Final = ("/export", "/events")
+STREAMS: Final = ("/export", "/events", "/live")
 
 
 class Guard:

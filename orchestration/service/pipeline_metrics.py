@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from loaders.intake.store import ITEMS
-from orchestration.ledger_schema import RUNS
+from orchestration import metrics
 from orchestration.service.store import BATCHES
 
 if TYPE_CHECKING:
@@ -18,32 +18,9 @@ if TYPE_CHECKING:
 def text(service: Service) -> bytes:
     """Return the metrics in Prometheus' text form."""
     registry = CollectorRegistry()
-    _runs(service, registry)
     _intake(service, registry)
-    return bytes(generate_latest(registry))
-
-
-def _runs(service: Service, registry: CollectorRegistry) -> None:
-    runs = Gauge("tidemill_runs", "Runs in the ledger.", ["job", "status"], registry=registry)
-    ended = Gauge(
-        "tidemill_last_success_timestamp_seconds",
-        "When a job last completed.",
-        ["job"],
-        registry=registry,
-    )
-    counts = sa.select(RUNS.c.job, RUNS.c.status, sa.func.count()).group_by(
-        RUNS.c.job, RUNS.c.status
-    )
-    last = (
-        sa.select(RUNS.c.job, sa.func.max(RUNS.c.completed_at))
-        .where(RUNS.c.status == "completed")
-        .group_by(RUNS.c.job)
-    )
-    with service.ledger.transaction() as connection:
-        for job, status, count in connection.execute(counts).all():
-            runs.labels(job, status).set(count)
-        for job, when in connection.execute(last).all():
-            ended.labels(job).set(when.timestamp())
+    runs = metrics.Collector(service.ledger, service.settings.target.place, dict)
+    return bytes(generate_latest(registry) + generate_latest(metrics.registry(runs)))
 
 
 def _intake(service: Service, registry: CollectorRegistry) -> None:

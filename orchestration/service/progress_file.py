@@ -32,16 +32,23 @@ class ProgressFile:
         """Note what a step tells of itself."""
         if event.name != "step_progress":
             return
-        step = self.steps.setdefault(event.step, {})
-        fields = dict(event.fields)
-        if "table" in fields:
-            step.setdefault("rows", {})[str(fields["table"])] = fields.get("rows", 0)
-        else:
-            step.update(fields)
+        self._note(self.steps.setdefault(event.step, {}), event)
         now = self.clock.monotonic()
         if now - self._written >= PAUSE:
             self._written = now
             self._write(self.runs / event.run_id)
+
+    def _note(self, step: dict[str, Any], event: Event) -> None:
+        fields = dict(event.fields)
+        if "table" in fields:
+            step.setdefault("rows", {})[str(fields["table"])] = fields.get("rows", 0)
+        elif "nodes" in fields:  # dbt's: how many models and tests there are
+            step.update(done=0, total=fields["nodes"])
+        elif "node" in fields:
+            is_over = fields.get("state") != "started"
+            step.update(done=step.get("done", 0) + is_over, now=fields["node"])
+        else:
+            step.update(fields)
 
     def _write(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

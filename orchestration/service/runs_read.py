@@ -50,7 +50,16 @@ def one(ledger: Ledger, run_id: str) -> dict[str, Any]:
 
 def shown(run: dict[str, Any]) -> dict[str, Any]:
     """Return a run without what is only for the runner."""
-    return {name: value for name, value in run.items() if name not in HIDDEN}
+    return {str(name): _plain(value) for name, value in run.items() if name not in HIDDEN}
+
+
+def _plain(value: Any) -> Any:
+    """Return rows whose names are plain texts: SQLAlchemy's are of a type of their own."""
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, dict):
+        return {str(name): entry for name, entry in value.items()}
+    return value
 
 
 def with_progress(run: dict[str, Any], settings: Settings) -> dict[str, Any]:

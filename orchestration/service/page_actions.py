@@ -1,0 +1,102 @@
+"""What a person does on the page: sign in and out; start, resume, cancel; replay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import RedirectResponse
+
+from orchestration import jobs
+from orchestration.errors import unknown
+from orchestration.service import runs_routes, sessions, tokens
+from orchestration.service.access import refuse_foreign
+from orchestration.service.page_access import Actor, Fields  # noqa: TC001  FastAPI reads them
+from orchestration.service.page_routes import page
+from orchestration.service.problems import Refused
+
+if TYPE_CHECKING:
+    from orchestration.service.service import Service
+
+routes = APIRouter(include_in_schema=False)
+SEE_OTHER = 303
+
+
+@routes.get("/sign-in")
+def sign_in_form(request: Request) -> Response:
+    """Ask for a token."""
+    return page(request, "sign_in", None, error="")
+
+
+@routes.post("/sign-in")
+def sign_in(request: Request, sent: Fields) -> Response:
+    """Take a token and remember who came."""
+    service: Service = request.app.state.service
+    refuse_foreign(request)
+    service.throttle.take(f"address {request.client.host if request.client else ''}")
+    now = service.clock.now()
+    caller = tokens.recognise(service.store, sent.get("token", "").strip(), now=now)
+    if caller is None:
+        error = "This token is not valid: unknown, revoked or expired."
+        return page(request, "sign_in", None, 401, error=error)
+    request.state.caller = caller
+    answer = RedirectResponse("/", SEE_OTHER)
+    is_encrypted = request.url.scheme == "https"
+    _set_cookie(answer, sessions.sign_in(service.secret, caller.id, now), is_encrypted)
+    return answer
+
+
+def _set_cookie(answer: Response, value: str, is_encrypted: bool) -> None:
+    options: dict[str, Any] = {"httponly": True, "samesite": "strict", "secure": is_encrypted}
+    answer.set_cookie(sessions.COOKIE, value, max_age=sessions.LIFETIME, **options)
+
+
+@routes.post("/sign-out")
+def sign_out(request: Request) -> Response:
+    """Forget who came."""
+    refuse_foreign(request)
+    answer = RedirectResponse("/sign-in", SEE_OTHER)
+    answer.delete_cookie(sessions.COOKIE, httponly=True, samesite="strict")
+    return answer
+
+
+@routes.post("/jobs/{job}/run")
+def run_job(request: Request, _: Actor, job: str) -> Response:
+    """Start a job and show its run."""
+    service: Service = request.app.state.service
+    if job not in jobs.JOBS:
+        raise unknown("job", job[:100], jobs.JOBS)
+    return _shown(request, service.launcher.start(service.ledger, "run", job))
+
+
+@routes.post("/runs/{run_id}/resume")
+def resume(request: Request, _: Actor, run_id: str) -> Response:
+    """Go on with a run and show it."""
+    return _shown(request, runs_routes.resume(request.app.state.service, run_id))
+
+
+@routes.post("/runs/{run_id}/cancel")
+def cancel(request: Request, _: Actor, run_id: str) -> Response:
+    """Ask a run to stop and show it."""
+    runs_routes.cancel(request.app.state.service, run_id)
+    return _shown(request, run_id)
+
+
+@routes.post("/quarantine/replay")
+def replay(request: Request, _: Actor) -> Response:
+    """Judge all rows anew and show the run that does it."""
+    service: Service = request.app.state.service
+    return _shown(request, service.launcher.start(service.ledger, "run", "replay"))
+
+
+def _shown(request: Request, run_id: str) -> Response:
+    request.state.audit = {"run_id": run_id}
+    return RedirectResponse(f"/runs/{run_id}", SEE_OTHER)
+
+
+async def on_sign_in_needed(request: Request, error: Exception) -> Response:
+    """Lead somebody who is not signed in to the sign-in."""
+    del error
+    if request.method != "GET":
+        raise Refused(403, "Sign in first.")
+    return RedirectResponse("/sign-in", SEE_OTHER)
