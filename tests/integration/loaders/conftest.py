@@ -35,7 +35,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Target:
+def duckdb_target(tmp_path: Path) -> Target:
     return Target(name="duckdb", kind="duckdb", path=tmp_path / "warehouse.duckdb")
 
 
