@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from loaders import SOURCES
@@ -28,7 +29,7 @@ from loaders.quarantine import HINTS, TABLE
 from loaders.side_table import add_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from dlt import Pipeline
     from dlt.common.destination import TLoaderFileFormat
@@ -56,6 +57,7 @@ def load(
     target: Target,
     on_progress: Callable[[str, int], None] | None = None,
     is_recorded: Callable[[str], bool] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> LoadResult:
     """Load what is new in a source, commit it, and account for every row.
 
@@ -67,6 +69,7 @@ def load(
         on_progress: called with a table's name and the rows read of it so far.
         is_recorded: tells whether the counts of a load id stand in the caller's record; those of
             an earlier load that do not (it died in between) are given again.
+        settings: settings of the source in place of its own, such as `batch_size`.
 
     Raises:
         LoaderError: what failed, in one sentence; `.retryable` tells whether to try again.
@@ -74,7 +77,7 @@ def load(
     started = time.monotonic()
     source_name = name if isinstance(name, str) else name.name
     try:
-        source = find_source(name) if isinstance(name, str) else name.clone()
+        source = find_source(name, settings) if isinstance(name, str) else name.clone()
         with target.exclusive(), tallied(on_progress) as found, committing() as commit:
             pipeline = _pipeline(source, target)
             package.forget(pipeline, is_recorded or (lambda _: True))
@@ -99,6 +102,7 @@ def load(
         target=target,
         on_progress=on_progress,
         is_recorded=lambda load_id: load_id in known or not is_recorded or is_recorded(load_id),
+        settings=settings,
     )
     return _joined(result, rest)
 
@@ -113,18 +117,29 @@ def _joined(first: LoadResult, rest: LoadResult) -> LoadResult:
     )
 
 
-def find_source(name: str) -> DltSource:
+def find_source(name: str, settings: Mapping[str, Any] | None = None) -> DltSource:
     """Return a source by its name, with its settings from dlt's configuration.
 
+    Args:
+        name: one of SOURCES.
+        settings: what to set in place of that.
+
     Raises:
-        SettingMissing: there is no such source.
+        SettingMissing: there is no such source, or it has no such setting.
     """
     if name not in SOURCES:
         raise SettingMissing(
             f"No source named '{name}'. Known sources: {', '.join(sorted(SOURCES))}. Check the "
             f"spelling, or add loaders/sources/{name}.py and its line in loaders/__init__.py."
         )
-    source: DltSource = getattr(importlib.import_module(SOURCES[name]), name)()
+    factory = getattr(importlib.import_module(SOURCES[name]), name)
+    known = inspect.signature(factory).parameters
+    for setting in settings or {}:
+        if setting not in known:
+            raise SettingMissing(
+                f"The source '{name}' has no setting '{setting}'. It has {', '.join(known)}."
+            )
+    source: DltSource = factory(**(settings or {}))
     return source
 
 

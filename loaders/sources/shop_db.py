@@ -48,13 +48,18 @@ ORDER_ITEMS: Final = columns(
 
 @dlt.source
 def shop_db(
-    url: str = dlt.secrets.value, batch_size: int = ROWS_AT_ONCE
+    url: str = dlt.secrets.value,
+    batch_size: int = ROWS_AT_ONCE,
+    sweep_deletes: bool = False,
+    allow_shrink: bool = False,
 ) -> tuple[DltResource, ...]:
     """Read what changed in the shop's tables since the last load.
 
     Args:
         url: SQLAlchemy URL of the database.
         batch_size: rows fetched at once.
+        sweep_deletes: also compare all keys; what vanished is marked in `deleted_at`.
+        allow_shrink: believe it when more than half of a table has vanished.
     """
     tables = {"products": PRODUCTS, "orders": ORDERS, "order_items": ORDER_ITEMS}
     return tuple(
@@ -65,6 +70,9 @@ def shop_db(
             columns=declared,
             cursor=cursor("updated_at"),
             batch_size=batch_size,
+            deleted_at="deleted_at",
+            sweep_deletes=sweep_deletes,
+            allow_shrink=allow_shrink,
         )
         for name, declared in tables.items()
     )
