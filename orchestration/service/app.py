@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
 
 from orchestration.service import (
     health_routes,
@@ -17,13 +15,13 @@ from orchestration.service import (
     large_status,
     marts_routes,
     page_actions,
+    page_errors,
     page_routes,
     quarantine_routes,
     runs_routes,
 )
 from orchestration.service import problems as problems_
 from orchestration.service.guard import Guard
-from orchestration.service.page_access import SignInNeeded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -62,12 +60,7 @@ def create(service: Service, scheduling: Scheduling | None = None) -> FastAPI:
         page_actions.routes,
     ):
         app.include_router(router)
-    for kind, handler in problems_.HANDLERS.items():
-        app.add_exception_handler(kind, handler)
-    app.add_exception_handler(SignInNeeded, page_actions.on_sign_in_needed)
-    app.add_exception_handler(RequestValidationError, problems_.on_invalid)
-    app.add_exception_handler(HTTPException, problems_.on_http)
-    app.add_exception_handler(Exception, problems_.on_unexpected)
+    page_errors.register(app)
     app.add_middleware(Guard, service=service)
     _declare_problems(app)
     return app

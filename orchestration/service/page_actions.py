@@ -13,7 +13,7 @@ from orchestration.service import runs_routes, sessions, tokens
 from orchestration.service.access import refuse_foreign
 from orchestration.service.page_access import Actor, Fields  # noqa: TC001  FastAPI reads them
 from orchestration.service.page_routes import page
-from orchestration.service.problems import Refused
+from orchestration.service.problems import answer
 
 if TYPE_CHECKING:
     from orchestration.service.service import Service
@@ -40,24 +40,24 @@ def sign_in(request: Request, sent: Fields) -> Response:
         error = "This token is not valid: unknown, revoked or expired."
         return page(request, "sign_in", None, 401, error=error)
     request.state.caller = caller
-    answer = RedirectResponse("/", SEE_OTHER)
+    home = RedirectResponse("/", SEE_OTHER)
     is_encrypted = request.url.scheme == "https"
-    _set_cookie(answer, sessions.sign_in(service.secret, caller.id, now), is_encrypted)
-    return answer
+    _set_cookie(home, sessions.sign_in(service.secret, caller.id, now), is_encrypted)
+    return home
 
 
-def _set_cookie(answer: Response, value: str, is_encrypted: bool) -> None:
+def _set_cookie(home: Response, value: str, is_encrypted: bool) -> None:
     options: dict[str, Any] = {"httponly": True, "samesite": "strict", "secure": is_encrypted}
-    answer.set_cookie(sessions.COOKIE, value, max_age=sessions.LIFETIME, **options)
+    home.set_cookie(sessions.COOKIE, value, max_age=sessions.LIFETIME, **options)
 
 
 @routes.post("/sign-out")
 def sign_out(request: Request) -> Response:
     """Forget who came."""
     refuse_foreign(request)
-    answer = RedirectResponse("/sign-in", SEE_OTHER)
-    answer.delete_cookie(sessions.COOKIE, httponly=True, samesite="strict")
-    return answer
+    door = RedirectResponse("/sign-in", SEE_OTHER)
+    door.delete_cookie(sessions.COOKIE, httponly=True, samesite="strict")
+    return door
 
 
 @routes.post("/jobs/{job}/run")
@@ -96,7 +96,7 @@ def _shown(request: Request, run_id: str) -> Response:
 
 async def on_sign_in_needed(request: Request, error: Exception) -> Response:
     """Lead somebody who is not signed in to the sign-in."""
-    del error
     if request.method != "GET":
-        raise Refused(403, "Sign in first.")
+        return answer(403, "Sign in first.")
+    del error
     return RedirectResponse("/sign-in", SEE_OTHER)
