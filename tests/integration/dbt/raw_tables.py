@@ -73,7 +73,19 @@ TABLES: Final[dict[str, dict[str, str]]] = {
         "paid_at": "timestamptz",
     },
 }
-UNIT_OF_ARRIVAL: Final = {"raw_event_files.events": "_file", "raw_payment_queue.payments": "message_id"}
+UNIT_OF_ARRIVAL: Final = {
+    "raw_event_files.events": "_file",
+    "raw_payment_queue.payments": "message_id",
+}
+FILES: Final = {
+    "path": "text",
+    "table_name": "text",
+    "version": "text",
+    "size_bytes": "bigint",
+    "count_read": "bigint",
+    "count_rejected": "bigint",
+    "_dlt_load_id": "text",
+}
 REJECTS: Final = {
     "reject_id": "text",
     "table_name": "text",
@@ -105,6 +117,7 @@ def create(warehouse: Warehouse) -> None:
         _create(warehouse, name, columns | {"_dlt_load_id": "text"})
         _create(warehouse, f"{schema}._rejects", REJECTS | {"_dlt_load_id": "text"})
         _create(warehouse, f"{schema}._dlt_loads", LOADS)
+    _create(warehouse, "raw_event_files._files", FILES)
 
 
 def load(
@@ -112,6 +125,7 @@ def load(
     number: int,
     tables: Mapping[str, Sequence[Mapping[str, Any]]],
     *,
+    files: Sequence[str] = (),
     status: int = 0,
 ) -> None:
     """Load rows as one package of each source: replaced by key, or by file or message.
@@ -120,16 +134,40 @@ def load(
         warehouse: Where to.
         number: The load's number; later loads have higher ones.
         tables: Rows by table name, e.g. `raw_shop_db.orders`; what a row does not name is null.
+        files: Event files that were read besides those that rows name: they hold none.
         status: 0 for a load that was committed.
     """
+    events = tables.get("raw_event_files.events", ())
+    files = sorted({*files, *(row["_file"] for row in events)})
     for name, rows in tables.items():
-        unit = UNIT_OF_ARRIVAL.get(name, "id")
-        for value in {row[unit] for row in rows}:
-            warehouse.execute(f"delete from {name} where {unit} = {_literal(value)}")
-        columns = [*TABLES[name], "_dlt_load_id"]
-        _insert(warehouse, name, columns, [{**row, "_dlt_load_id": load_id(number)} for row in rows])
+        _replace(warehouse, name, UNIT_OF_ARRIVAL.get(name, "id"), rows, number)
+    if files:
+        listed = ", ".join(_literal(path) for path in files)
+        warehouse.execute(
+            f"delete from raw_event_files.events where _file in ({listed}) "
+            f"and _dlt_load_id <> '{load_id(number)}'"
+        )
+        seen = [{"path": path, "table_name": "events"} for path in files]
+        _replace(warehouse, "raw_event_files._files", "path", seen, number)
+        tables = {"raw_event_files._files": seen, **tables}
     for schema in {name.partition(".")[0] for name in tables}:
         record(warehouse, schema, number, status=status)
+
+
+def _replace(
+    warehouse: Warehouse,
+    name: str,
+    unit: str,
+    rows: Sequence[Mapping[str, Any]],
+    number: int,
+) -> None:
+    values = {row[unit] for row in rows}
+    if values:
+        listed = ", ".join(_literal(value) for value in values)
+        warehouse.execute(f"delete from {name} where {unit} in ({listed})")
+        columns = [*TABLES.get(name, FILES), "_dlt_load_id"]
+        stamped = [{**row, "_dlt_load_id": load_id(number)} for row in rows]
+        _insert(warehouse, name, list(dict.fromkeys(columns)), stamped)
 
 
 def record(warehouse: Warehouse, schema: str, number: int, *, status: int = 0) -> None:

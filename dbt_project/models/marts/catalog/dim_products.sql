@@ -11,7 +11,7 @@ with
 touched as (
     select distinct id as product_id
     from {{ ref('base_shop_db__products') }}
-    where {{ is_new('_load_id') }}
+    where _load_id > '{{ watermark() }}'
 ),
 
 products as (

@@ -11,7 +11,7 @@ with
 touched as (
     select distinct id as user_id
     from {{ ref('base_shop_api__users') }}
-    where {{ is_new('_load_id') }}
+    where _load_id > '{{ watermark() }}'
 ),
 
 users as (

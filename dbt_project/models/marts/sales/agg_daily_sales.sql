@@ -10,11 +10,11 @@ with
 touched_orders as (
     select id as order_id
     from {{ ref('base_shop_db__orders') }}
-    where {{ is_new('_load_id', '_orders_load_id') }}
+    where _load_id > '{{ watermark('_orders_load_id') }}'
     union
     select order_id
     from {{ ref('base_shop_db__order_items') }}
-    where {{ is_new('_load_id', '_items_load_id') }}
+    where _load_id > '{{ watermark('_items_load_id') }}'
 ),
 
 -- every day and currency such an order is or was counted in

@@ -14,15 +14,15 @@ with
 touched as (
     select id as order_id
     from {{ ref('base_shop_db__orders') }}
-    where {{ is_new('_load_id', '_orders_load_id') }}
+    where _load_id > '{{ watermark('_orders_load_id') }}'
     union
     select order_id
     from {{ ref('base_shop_db__order_items') }}
-    where order_id is not null and {{ is_new('_load_id', '_items_load_id') }}
+    where order_id is not null and _load_id > '{{ watermark('_items_load_id') }}'
     union
     select order_id
     from {{ ref('base_payment_queue__payments') }}
-    where order_id is not null and {{ is_new('_load_id', '_payments_load_id') }}
+    where order_id is not null and _load_id > '{{ watermark('_payments_load_id') }}'
 ),
 
 orders as (

@@ -11,7 +11,7 @@ with
 touched as (
     select distinct event_id
     from {{ ref('base_event_files__events') }}
-    where event_id is not null and {{ is_new('_load_id') }}
+    where event_id is not null and _load_id > '{{ watermark() }}'
 ),
 
 events as (
