@@ -38,6 +38,7 @@ def table(
     sweep_deletes: bool = False,
     allow_shrink: bool = False,
     taken_at: str | None = None,
+    parallel: int = 1,
 ) -> DltResource:
     """Return a resource of a table's rows, merged on its key.
 
@@ -64,6 +65,7 @@ def table(
         allow_shrink: let a sweep mark more than half of the table as deleted.
         taken_at: a column of the source's own: only rows in which it is null are read, and the
             time is written into it once they are committed (mark as migrated).
+        parallel: read a backfill's window in so many parts at once.
     """
     marks = deleted_at or (SWEPT_AT if sweep_deletes else None)
     keys = (key,) if isinstance(key, str) else key
@@ -89,6 +91,7 @@ def table(
         sweep_deletes=sweep_deletes,
         allow_shrink=allow_shrink,
         taken_at=taken_at,
+        parallel=parallel,
     )
     return _resource(reading, cursor)
 

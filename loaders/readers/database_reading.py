@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from loaders.accounting import tally
@@ -12,6 +13,7 @@ from loaders.gate import Shape
 from loaders.readers.database_judge import Judge
 from loaders.readers.database_link import Link
 from loaders.readers.database_pages import pages
+from loaders.readers.database_parts import parts, side_by_side
 from loaders.readers.database_select import Range, Selection, select
 from loaders.readers.database_sweep import sweep
 from loaders.readers.database_taken import mark_taken
@@ -41,6 +43,7 @@ class Reading:
     sweep_deletes: bool
     allow_shrink: bool
     taken_at: str | None
+    parallel: int
 
     @property
     def shape(self) -> Shape:
@@ -79,13 +82,20 @@ def _batches(
 ) -> Iterator[pa.Table]:
     where = [f"{selection.link.quoted(reading.taken_at)} is null"] if reading.taken_at else []
     column = cursor.cursor_path if cursor else None
-    if cursor is not None and column:
-        found = Range(since=cursor.last_value, until=cursor.end_value)
-        where += selection.between(column, found)
+    whole = Range(
+        since=cursor.last_value if cursor else None, until=cursor.end_value if cursor else None
+    )
     if reading.page_size:
-        yield from pages(selection, reading, column, where)
-    else:
-        yield from selection.link.batches(selection.sql(where=where), reading.batch_size)
+        bounds = selection.between(column, whole) if column else []
+        yield from pages(selection, reading, column, [*where, *bounds])
+        return
+    statements = [
+        selection.sql(where=[*where, *(selection.between(column, part) if column else [])])
+        for part in parts(whole, reading.parallel)
+    ]
+    yield from side_by_side(
+        [partial(selection.link.batches, sql, reading.batch_size) for sql in statements]
+    )
 
 
 def _advance(

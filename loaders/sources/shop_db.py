@@ -52,6 +52,7 @@ def shop_db(
     batch_size: int = ROWS_AT_ONCE,
     sweep_deletes: bool = False,
     allow_shrink: bool = False,
+    parallel: int = 1,
 ) -> tuple[DltResource, ...]:
     """Read what changed in the shop's tables since the last load.
 
@@ -60,6 +61,7 @@ def shop_db(
         batch_size: rows fetched at once.
         sweep_deletes: also compare all keys; what vanished is marked in `deleted_at`.
         allow_shrink: believe it when more than half of a table has vanished.
+        parallel: read a backfill's window in so many parts at once.
     """
     tables = {"products": PRODUCTS, "orders": ORDERS, "order_items": ORDER_ITEMS}
     return tuple(
@@ -73,6 +75,7 @@ def shop_db(
             deleted_at="deleted_at",
             sweep_deletes=sweep_deletes,
             allow_shrink=allow_shrink,
+            parallel=parallel,
         )
         for name, declared in tables.items()
     )

@@ -1,0 +1,221 @@
+"""Backfill: a table's past, window by window, each loaded and committed by itself.
+
+The windows are a durable list: rows of the table `backfill` in the warehouse. A backfill that is
+asked for again goes on with those that are not done. The daily loads go on beside it: a window
+reads between two values, and dlt keeps such a load's cursor apart.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from loaders.errors import LoaderError, SettingMissing
+from loaders.windows import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from dlt.extract import DltSource
+
+    from loaders.connection import Connection
+    from loaders.load import LoadResult
+    from loaders.warehouse import Target
+
+TABLE: Final = "tidemill.backfill"
+DONE: Final = "done"
+MISSING: Final = "missing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is to be filled."""
+
+    source: str
+    table: str
+    windows: tuple[Window, ...]
+    redo: bool = False
+    """Load windows again that are done."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the source in place of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a backfill is."""
+
+    done: int
+    """Windows done, those of earlier times included."""
+    total: int
+    rows: int
+    """Rows loaded by this call."""
+    seconds_left: float | None
+    """By the mean of the windows loaded so far; None before the first."""
+
+
+def backfill(
+    plan: Plan,
+    *,
+    target: Target,
+    on_progress: Callable[[Progress], None] | None = None,
+    is_recorded: Callable[[str], bool] | None = None,
+) -> Iterator[LoadResult]:
+    """Load the windows that are missing, oldest first, and yield each one's result.
+
+    Stop it whenever you like, by `kill -9` if need be: a window that was not committed is loaded
+    by the next call; one that was committed and not yet recorded is read again, and changes
+    nothing.
+
+    Args:
+        plan: what to fill.
+        target: the warehouse.
+        on_progress: called before the first window and after each.
+        is_recorded: as in `load`.
+
+    Raises:
+        LoaderError: a window failed; those before it are done.
+    """
+    from loaders.load import load
+
+    known = _list(plan, target)
+    missing = [window for window in plan.windows if plan.redo or known[window] != DONE]
+    progress = _Pace(total=len(plan.windows), missing=len(missing))
+    tell = on_progress or (lambda _: None)
+    tell(progress.now(0))
+    ours: set[str] = set()
+    recorded = is_recorded or (lambda _: True)
+    for window in missing:
+        source = _source(plan, window)
+        result = load(source, target=target, is_recorded=lambda i: i in ours or recorded(i))
+        _record(plan, window, result, target)
+        ours.update(result.load_ids)
+        tell(progress.now(sum(count.loaded for count in result.tables)))
+        yield result
+
+
+def listed(source: str, table: str, target: Target) -> list[tuple[Any, ...]]:
+    """Return the windows of a table: since, until, status, rows loaded, load id, when loaded."""
+    with target.exclusive(), target.connect() as connection:
+        _create(connection)
+        return connection.execute(
+            f"select since, until, status, loaded, load_id, loaded_at from {TABLE} "
+            "where source_name = ? and table_name = ? order by since, until",
+            [source, table],
+        ).fetchall()
+
+
+@dataclass(kw_only=True)
+class _Pace:
+    total: int
+    missing: int
+    rows: int = 0
+    loaded: int = -1
+    begun: float = field(default_factory=time.monotonic)
+
+    def now(self, rows: int) -> Progress:
+        self.rows += rows
+        self.loaded += 1
+        left = self.missing - self.loaded
+        spent = time.monotonic() - self.begun
+        return Progress(
+            done=self.total - left,
+            total=self.total,
+            rows=self.rows,
+            seconds_left=spent / self.loaded * left if self.loaded else None,
+        )
+
+
+def _source(plan: Plan, window: Window) -> DltSource:
+    """Return the source with the one table, reading one window of it."""
+    import dlt
+
+    from loaders.load import find_source
+
+    source = find_source(plan.source, plan.settings)
+    if plan.table not in source.resources:
+        known = ", ".join(sorted(source.resources))
+        raise SettingMissing(
+            f"The source '{plan.source}' has no table '{plan.table}'. It has {known}."
+        )
+    resource = source.resources[plan.table]
+    incremental: Any = resource.incremental
+    cursor = getattr(incremental, "incremental", None) or incremental
+    if cursor is None:
+        raise LoaderError(
+            f"The table '{plan.source}.{plan.table}' has no cursor to cut windows by. "
+            f"`tidemill load {plan.source}` reads all of it."
+        )
+    initial, end = (_as_cursor(cursor, value) for value in (window.since, window.until))
+    between: Any = dlt.sources.incremental(
+        cursor.cursor_path, initial_value=initial, end_value=end, range_end="open"
+    )
+    resource.apply_hints(incremental=between)
+    return source.with_resources(plan.table)
+
+
+def _as_cursor(cursor: Any, value: datetime) -> Any:
+    """Return a window's end in the kind of value that the cursor has."""
+    example = cursor.initial_value
+    if isinstance(example, str):
+        return value.isoformat()
+    if isinstance(example, date) and not isinstance(example, datetime):
+        return value.date()
+    return value
+
+
+def _create(connection: Connection) -> None:
+    connection.execute("create schema if not exists tidemill")
+    connection.execute(
+        f"create table if not exists {TABLE} (source_name text, table_name text, "
+        "since timestamp, until timestamp, status text, read bigint, loaded bigint, "
+        "rejected bigint, load_id text, loaded_at timestamp, "
+        "primary key (source_name, table_name, since, until))"
+    )
+
+
+def _list(plan: Plan, target: Target) -> dict[Window, str]:
+    """Put the plan's windows on the durable list; return each one's status."""
+    with target.exclusive(), target.connect() as connection:
+        _create(connection)
+        found = connection.execute(
+            f"select since, until, status from {TABLE} where source_name = ? and table_name = ?",
+            [plan.source, plan.table],
+        ).fetchall()
+        known = {
+            Window(since=since.replace(tzinfo=UTC), until=until.replace(tzinfo=UTC)): str(status)
+            for since, until, status in found
+        }
+        for window in plan.windows:
+            if window not in known:
+                values = [plan.source, plan.table, *_naive(window), MISSING]
+                connection.execute(
+                    f"insert into {TABLE} (source_name, table_name, since, until, status) "
+                    "values (?, ?, ?, ?, ?)",
+                    values,
+                )
+    return {window: known.get(window, MISSING) for window in plan.windows}
+
+
+def _naive(window: Window) -> Sequence[datetime]:
+    return [value.astimezone(UTC).replace(tzinfo=None) for value in (window.since, window.until)]
+
+
+def _record(plan: Plan, window: Window, result: LoadResult, target: Target) -> None:
+    sums = [sum(getattr(t, n) for t in result.tables) for n in ("read", "loaded", "rejected")]
+    now = datetime.now(UTC).replace(tzinfo=None)
+    with target.exclusive(), target.connect() as connection:
+        connection.execute(
+            f"update {TABLE} set status = ?, read = ?, loaded = ?, rejected = ?, load_id = ?, "
+            "loaded_at = ? where source_name = ? and table_name = ? and since = ? and until = ?",
+            [
+                DONE,
+                *sums,
+                result.load_ids[-1] if result.load_ids else None,
+                now,
+                plan.source,
+                plan.table,
+                *_naive(window),
+            ],
+        )
