@@ -63,8 +63,8 @@ def guard(resource: DltResource, shape: Shape) -> None:
 
 
 def _inner(incremental: Any) -> Any:
-    """Return a resource's cursor itself, which dlt wraps until the first page is read."""
-    return getattr(incremental, "incremental", None) or incremental
+    """Return a resource's cursor itself, which dlt wraps; None where it wraps nothing."""
+    return getattr(incremental, "incremental", incremental)
 
 
 class CursorSettings(ItemTransform[Any, Any]):
@@ -83,6 +83,8 @@ class CursorSettings(ItemTransform[Any, Any]):
     def __call__(self, item: Any, meta: Any = None) -> Any:
         """Return the page; rejects with the cursor's column added."""
         cursor = _inner(self.incremental)
+        if cursor is None:
+            return item
         cursor.on_cursor_value_missing = "include"
         cursor.range_start = "closed"
         cursor.primary_key = ()
@@ -108,6 +110,8 @@ class HeldRows(ItemTransform[Any, Any]):
         if isinstance(meta, ImportFileMeta):  # its reader looked at what is there
             return item
         cursor = _inner(self.incremental)
+        if cursor is None:
+            return item
         if meta is not None:
             return item.drop_columns([cursor.cursor_path])
         names = [*self.shape.key, cursor.cursor_path]
