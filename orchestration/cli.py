@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestration.cli_load import loading
 from orchestration.cli_options import (
     Attempts,
     Flags,
@@ -121,18 +122,6 @@ def schedule(
 
 
 @app.command()
-def load(
-    source: Annotated[str, typer.Argument(help="A source of loaders/__init__.py.")],
-    target: Target = None,
-    json: Json = False,
-) -> int:
-    """Load one source."""
-    from loaders import SOURCES
-
-    return _single("load", "source", source, SOURCES, target, json)
-
-
-@app.command()
 def deliver(
     output: Annotated[str, typer.Argument(help="An output of loaders/__init__.py.")],
     target: Target = None,
@@ -174,6 +163,7 @@ def _single(
 
 
 app.add_typer(watch)
+app.add_typer(loading)
 app.command()(serve)
 app.add_typer(token, name="token")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,11 +66,15 @@ class How:
     trigger: str = "manual"
     force: bool = False
     """Start a job though another it needs has not completed."""
+    batch_size: int | None = None
+    """In place of the job's."""
 
 
 def run_job(name: str, how: How) -> int:
     """Run a job, show it, and return the exit code."""
     job = with_retry(jobs.find(name), how.retry)
+    if how.batch_size:
+        job = replace(job, batch_size=how.batch_size)
 
     def start(runner: Runner, halt: Halt) -> dict[str, Any]:
         successes = runner.ledger.successes(runner.settings.target.place)
@@ -84,8 +88,6 @@ def run_job(name: str, how: How) -> int:
 
 def with_retry(job: plan.Job, retry: plan.Retry | None) -> plan.Job:
     """Return the job with another rule for second tries."""
-    from dataclasses import replace
-
     if retry is None:
         return job
     steps = tuple(replace(step, retry=None) for step in job.steps)

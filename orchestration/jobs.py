@@ -109,6 +109,8 @@ JOBS: Final = {
     ),
 }
 
+BACKFILL_TIMEOUT: Final = 30 * 86400.0
+
 QUERY: Final = "select * from marts.agg_daily_sales order by ordered_on desc limit 7"
 """What a newcomer is invited to ask of the marts."""
 
@@ -144,4 +146,6 @@ def find(name: str) -> Job:
     kind, _, argument = name.partition(" ")
     if kind not in KINDS:
         raise unknown("job", name, JOBS)
-    return Job(steps=(Step(kind=kind, argument=argument),), retry=Retry(attempts=1))
+    timeout = BACKFILL_TIMEOUT if kind == "backfill" else Step.timeout
+    step = Step(kind=kind, argument=argument, timeout=timeout)
+    return Job(steps=(step,), retry=Retry(attempts=1))

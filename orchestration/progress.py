@@ -129,7 +129,7 @@ class LiveProgress:
         if "rows" in fields:
             return {"text": f"{fields['table']}: {fields['rows']:,} rows"}
         if "done" in fields:
-            text = f"{fields['done']:,} of {fields['total']:,}"
+            text = fields.get("text") or f"{fields['done']:,} of {fields['total']:,}"
             return {"completed": fields["done"], "total": fields["total"], "text": text}
         if "nodes" in fields:
             return {"total": fields["nodes"]}

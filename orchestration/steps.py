@@ -89,6 +89,7 @@ def load(request: Request, emit: Emit) -> Outcome:
             target=warehouse,
             on_progress=lambda table, rows: emit({"table": table, "rows": rows}),
             is_recorded=request.recorded.__contains__,
+            settings={"batch_size": request.batch_size} if request.batch_size else None,
         )
     return Outcome(
         tables=tuple(carry(Table, table) for table in result.tables),
@@ -222,6 +223,8 @@ _REPORT: Final = "orchestration.report,altair,vl_convert,jinja2"
 
 KINDS: Final = {
     "load": Kind(function="orchestration.steps:load", preload=_LOADERS),
+    "sweep": Kind(function="orchestration.load_steps:sweep", preload=_LOADERS),
+    "backfill": Kind(function="orchestration.load_steps:backfill", preload=_LOADERS),
     "transform": Kind(function="orchestration.steps:transform", preload=_DBT),
     "publish": Kind(function="orchestration.steps:publish", preload=_LOADERS),
     "deliver": Kind(function="orchestration.steps:deliver", preload=_LOADERS),

@@ -1,0 +1,102 @@
+"""The kinds of step that load in a way of their own: a sweep for deletions, a backfill."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from orchestration.outcome import Outcome, Table, carry
+from orchestration.steps import writing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from loaders.backfill import Progress
+    from loaders.load import LoadResult
+    from orchestration.steps import Request
+
+    Emit = Callable[[dict[str, Any]], None]
+
+SHRINK = "--allow-shrink"
+BREATH = 0.2
+"""Seconds between two windows, in which another who waits gets the warehouse."""
+
+
+def settings(request: Request) -> dict[str, Any]:
+    """Return what a run sets of its sources."""
+    return {"batch_size": request.batch_size} if request.batch_size else {}
+
+
+def sweep(request: Request, emit: Emit) -> Outcome:
+    """Load one source, and compare all its keys with those of the raw tables."""
+    from loaders.load import load
+
+    source, _, option = request.argument.partition(" ")
+    wanted = {"sweep_deletes": True, "allow_shrink": option == SHRINK}
+    with writing(request, emit) as warehouse:
+        result = load(
+            source,
+            target=warehouse,
+            on_progress=lambda table, rows: emit({"table": table, "rows": rows}),
+            is_recorded=request.recorded.__contains__,
+            settings={**settings(request), **wanted},
+        )
+    return outcome([result])
+
+
+def backfill(request: Request, emit: Emit) -> Outcome:
+    """Load the missing windows of one table; others may load between two windows."""
+    from loaders.backfill import backfill as fill
+    from loaders.warehouse import target
+
+    windows = fill(
+        plan(request),
+        target=target(request.target),
+        on_progress=lambda progress: emit(told(progress)),
+        is_recorded=request.recorded.__contains__,
+    )
+    results: list[LoadResult] = []
+    while True:
+        with writing(request, emit):
+            result = next(windows, None)
+        if result is None:
+            return outcome(results)
+        results.append(result)
+        time.sleep(BREATH)
+
+
+def plan(request: Request) -> Any:
+    """Return the backfill that a step's argument asks for: table, from, to, chunk, options."""
+    from loaders.backfill import Plan
+    from loaders.windows import moment, windows
+
+    name, since, until, chunk, *options = request.argument.split(" ")
+    source, _, table = name.partition(".")
+    parallel = next((int(o.partition("=")[2]) for o in options if o.startswith("parallel=")), 1)
+    return Plan(
+        source=source,
+        table=table,
+        windows=windows(moment(since), moment(until), chunk),
+        redo="redo" in options,
+        settings={**settings(request), **({"parallel": parallel} if parallel > 1 else {})},
+    )
+
+
+def told(progress: Progress) -> dict[str, Any]:
+    """Return a backfill's progress as a step's event, the time left in words."""
+    left = progress.seconds_left
+    words = "" if left is None else f", {time.strftime('%H:%M:%S', time.gmtime(left))} left"
+    text = f"{progress.done:,} of {progress.total:,} windows, {progress.rows:,} rows{words}"
+    return {"done": progress.done, "total": progress.total, "text": text}
+
+
+def outcome(results: Iterable[LoadResult]) -> Outcome:
+    """Return what the loads of one source brought."""
+    found = list(results)
+    ids = dict.fromkeys((result.source, load) for result in found for load in result.load_ids)
+    notices = dict.fromkeys(notice for result in found for notice in result.notices)
+    return Outcome(
+        tables=tuple(carry(Table, count) for result in found for count in result.tables),
+        loads=tuple(ids),
+        detail={"load_ids": [load for _, load in ids], "notices": list(notices)},
+    )
