@@ -18,7 +18,7 @@ from loaders.windows import Window
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from dlt.extract import DltSource
+    from dlt.extract import DltResource, DltSource
 
     from loaders.connection import Connection
     from loaders.load import LoadResult
@@ -140,8 +140,7 @@ def _source(plan: Plan, window: Window) -> DltSource:
             f"The source '{plan.source}' has no table '{plan.table}'. It has {known}."
         )
     resource = source.resources[plan.table]
-    incremental: Any = resource.incremental
-    cursor = getattr(incremental, "incremental", None) or incremental
+    cursor = _cursor(resource)
     if cursor is None:
         raise LoaderError(
             f"The table '{plan.source}.{plan.table}' has no cursor to cut windows by. "
@@ -153,6 +152,14 @@ def _source(plan: Plan, window: Window) -> DltSource:
     )
     resource.apply_hints(incremental=between)
     return source.with_resources(plan.table)
+
+
+def _cursor(resource: DltResource) -> Any:
+    """Return a resource's cursor: dlt wraps one that is an argument until it is read."""
+    from dlt.extract import Incremental
+
+    given = (resource.incremental, *resource.explicit_args.values())
+    return next((value for value in given if isinstance(value, Incremental)), None)
 
 
 def _as_cursor(cursor: Any, value: datetime) -> Any:
