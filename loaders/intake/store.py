@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -80,7 +81,7 @@ def engine_for(url: str) -> Engine:
 def exists(engine: Engine) -> bool:
     """Tell whether anything was ever put into the store."""
     place = engine.url.database
-    if engine.dialect.name == "sqlite" and not (place and os.path.exists(place)):  # noqa: PTH110  a URL's path
+    if engine.dialect.name == "sqlite" and not (place and Path(place).exists()):
         return False
     schema = None if engine.dialect.name == "sqlite" else SCHEMA
     with engine.connect() as connection:
@@ -88,7 +89,9 @@ def exists(engine: Engine) -> bool:
 
 
 def create(engine: Engine) -> None:
-    """Make the store's tables where they are missing."""
+    """Make the store's tables where they are missing; for SQLite, its folder too."""
+    if engine.dialect.name == "sqlite" and engine.url.database:
+        Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
     with writing(engine) as connection:
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql(f"create schema if not exists {SCHEMA}")

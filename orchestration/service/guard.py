@@ -157,6 +157,7 @@ class _Visit:
         """Add the headers that every answer has, and note the status."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self._audit()
             message["headers"] = [*message["headers"], *self._missing(message["headers"])]
             self._lift_deadline()
         await self._send(message)
@@ -173,10 +174,16 @@ class _Visit:
                 self.deadline.reschedule(None)
 
     def end(self) -> None:
-        """Count the request, and write the audit line of one that changes something."""
+        """Count the request."""
         seconds = time.perf_counter() - self.begun
         route = self.scope.get("route")
         path = getattr(route, "path", "") or "none"
         self.service.counters.request(self.scope["method"], path, self.status, seconds)
+        if self.status == 0:
+            self._audit()
+
+    def _audit(self) -> None:
+        """Write the line of a request that changes something, before anybody hears the answer."""
         if self.scope["method"] not in {"GET", "HEAD", "OPTIONS"}:
+            seconds = time.perf_counter() - self.begun
             self.service.audit.write(self.scope, self.status, seconds)

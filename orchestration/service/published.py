@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import threading
 from pathlib import Path
@@ -94,6 +95,4 @@ class Published:
         """Give the file free."""
         with self._lock:
             self._engine, self._opened = None, ""
-        for leftover in self.folder.glob("*"):
-            leftover.unlink(missing_ok=True)
-        self.folder.rmdir()
+        shutil.rmtree(self.folder, ignore_errors=True)
