@@ -173,6 +173,7 @@ def _finish_pending(pipeline: Pipeline) -> list[str]:
     pipeline.sync_destination()
     if not pipeline.has_pending_data:
         return []
+    package.rewind(pipeline)
     pipeline.run()
     return [f"{pipeline.pipeline_name}: an earlier load was found unfinished and was completed."]
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
+from dlt.common.storages.load_package import PackageStorage
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from loaders.accounting import STATE
 from loaders.columns import literal, quoted
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
     from loaders.gate import Shape
 
+DATA_FORMATS: Final = ("parquet", "csv", "model")
+
 
 def committed(pipeline: Pipeline) -> list[str]:
     """Return the ids of the committed load packages that are still on disk, oldest first."""
@@ -30,6 +35,44 @@ def forget(pipeline: Pipeline, is_recorded: Callable[[str], bool]) -> None:
     for load_id in committed(pipeline):
         if is_recorded(load_id):
             shutil.rmtree(pipeline.get_load_package_info(load_id).package_path, ignore_errors=True)
+
+
+def rewind(pipeline: Pipeline) -> None:
+    """Let a package whose loading was cut off merge its unfinished tables from their first file.
+
+    A file that reached the staging table just before the end would stand there twice, and a merge
+    that was already planned would be planned again and run beside itself. So the merge is dropped,
+    the staging table is emptied, and all the table's files are to be loaded.
+    """
+    for load_id in pipeline.list_normalized_load_packages():
+        package = pipeline.get_load_package_info(load_id)
+        open_jobs = [*package.jobs["new_jobs"], *package.jobs["started_jobs"]]
+        tables = {
+            job.job_file_info.table_name
+            for job in open_jobs
+            if job.job_file_info.file_format in DATA_FORMATS
+            and package.schema.get_table(job.job_file_info.table_name).get("write_disposition")
+            == "merge"
+        }
+        for job in (*open_jobs, *package.jobs["completed_jobs"]):
+            if job.job_file_info.table_name in tables:
+                _start_over(Path(package.package_path), Path(job.file_path))
+        _empty_staging(pipeline, tables)
+
+
+def _start_over(package: Path, job: Path) -> None:
+    (package / PackageStorage.PENDING_TRANSITIONS_FOLDER / job.name).unlink(missing_ok=True)
+    if job.suffix.removeprefix(".") in DATA_FORMATS:
+        job.rename(package / PackageStorage.NEW_JOBS_FOLDER / job.name)
+    else:
+        job.unlink()
+
+
+def _empty_staging(pipeline: Pipeline, tables: set[str]) -> None:
+    with pipeline.sql_client() as client, client.with_staging_dataset():
+        for table in sorted(tables):
+            with suppress(DatabaseUndefinedRelation):
+                client.execute_sql(f"delete from {client.make_qualified_table_name(table)}")
 
 
 def tallies(

