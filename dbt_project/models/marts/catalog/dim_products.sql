@@ -1,10 +1,4 @@
-{{ config(
-    unique_key='product_id',
-    indexes=[
-        {'columns': ['product_id'], 'unique': true},
-        {'columns': ['_load_id']},
-    ],
-) }}
+{{ config(unique_key='product_id') }}
 
 with
 

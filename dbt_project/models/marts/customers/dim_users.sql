@@ -1,10 +1,4 @@
-{{ config(
-    unique_key='user_id',
-    indexes=[
-        {'columns': ['user_id'], 'unique': true},
-        {'columns': ['_load_id']},
-    ],
-) }}
+{{ config(unique_key='user_id') }}
 
 with
 

@@ -1,9 +1,4 @@
-{{ config(
-    unique_key=['ordered_on', 'currency'],
-    indexes=[
-        {'columns': ['ordered_on', 'currency'], 'unique': true},
-    ],
-) }}
+{{ config(unique_key=['ordered_on', 'currency']) }}
 
 with
 

@@ -1,33 +1,20 @@
-{{ config(
-    unique_key='order_id',
-    indexes=[
-        {'columns': ['order_id'], 'unique': true},
-        {'columns': ['_orders_load_id']},
-        {'columns': ['_items_load_id']},
-        {'columns': ['_payments_load_id']},
-        {'columns': ['ordered_on', 'currency']},
-    ],
-) }}
+{{ config(unique_key='order_id') }}
 
 with
 
 touched as (
-    select id as order_id
-    from {{ ref('base_shop_db__orders') }}
+    select id as order_id from {{ ref('base_shop_db__orders') }}
     where _load_id > '{{ watermark('_orders_load_id') }}'
     union
-    select order_id
-    from {{ ref('base_shop_db__order_items') }}
+    select order_id from {{ ref('base_shop_db__order_items') }}
     where order_id is not null and _load_id > '{{ watermark('_items_load_id') }}'
     union
-    select order_id
-    from {{ ref('base_payment_queue__payments') }}
+    select order_id from {{ ref('base_payment_queue__payments') }}
     where order_id is not null and _load_id > '{{ watermark('_payments_load_id') }}'
-),
-
-orders as (
-    select * from {{ ref('stg_shop_db__orders') }}
-    where not is_deleted
+    union
+    select orders.id from {{ ref('base_shop_db__orders') }} as orders
+    inner join {{ ref('base_shop_api__users') }} as users on orders.user_id = users._key
+    where users._load_id > '{{ watermark('_users_load_id') }}'
 ),
 
 items as (
@@ -44,9 +31,8 @@ items as (
 payments as (
     select
         order_id,
-        cast(sum(
-            case status when 'succeeded' then amount when 'refunded' then -amount else 0 end
-        ) as numeric(18, 2)) as paid_amount,
+        cast(sum(signed_amount) as numeric(18, 2)) as paid_amount,
+        max(case when status = 'succeeded' then paid_at end) as paid_at,
         max(_load_id) as _load_id
     from {{ ref('stg_payment_queue__payments') }}
     where order_id in (select touched.order_id from touched)
@@ -57,11 +43,14 @@ final as (
     select
         touched.order_id,
         orders.user_id,
+        orders.customer_country_code,
+        orders.is_customer_opted_in,
         orders.status,
         orders.currency,
         orders.ordered_at,
         orders.ordered_on,
         orders.shipped_at,
+        payments.paid_at,
         coalesce(items.count_items, 0) as count_items,
         coalesce(items.amount, 0) as amount,
         coalesce(payments.paid_amount, 0) as paid_amount,
@@ -70,9 +59,11 @@ final as (
         orders._load_id as _orders_load_id,
         items._load_id as _items_load_id,
         payments._load_id as _payments_load_id,
+        orders._users_load_id,
         case when orders.order_id is not null then {{ code_version() }} end as _code
     from touched
-    left join orders on touched.order_id = orders.order_id
+    left join {{ ref('int_orders__customers') }} as orders
+        on touched.order_id = orders.order_id and not orders.is_deleted
     left join items on touched.order_id = items.order_id
     left join payments on touched.order_id = payments.order_id
 )

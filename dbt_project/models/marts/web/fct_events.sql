@@ -1,10 +1,4 @@
-{{ config(
-    unique_key='event_id',
-    indexes=[
-        {'columns': ['event_id'], 'unique': true},
-        {'columns': ['_load_id']},
-    ],
-) }}
+{{ config(unique_key='event_id') }}
 
 with
 

@@ -2,6 +2,11 @@ select
     payment_id,
     order_id,
     cast(amount as numeric(18, 2)) as amount,
+    -- what it adds to what is paid of the order
+    cast(
+        case status when 'succeeded' then amount when 'refunded' then -amount else 0 end
+        as numeric(18, 2)
+    ) as signed_amount,
     currency,
     method,
     status,
