@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -104,5 +106,8 @@ def follow(
         text=True,
         start_new_session=True,
     ) as shell:
-        out, err = shell.communicate(timeout=400)
+        try:
+            out, err = shell.communicate(timeout=400)
+        finally:  # what the page left running in the background
+            os.killpg(shell.pid, signal.SIGKILL)
     return subprocess.CompletedProcess(shell.args, shell.returncode, out, err)

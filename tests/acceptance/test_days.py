@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 
 from loaders.warehouse import Target
-from tests.acceptance.command import Tidemill
+from tests.acceptance.command import ROOT, Tidemill
 from tests.acceptance.days import Snapshot, expected, look, ordered, tables
 from tests.acceptance.holding import assert_counts, assert_crm, assert_marts, assert_reasons
 
@@ -196,6 +196,18 @@ def test_at_full_scale_everything_is_the_truth(story: Tell, kind: str) -> None:
         assert_counts(told.after[day], truth)
         assert_crm(told.after[day], truth)
     assert told.after["day 1 again"].fingerprint() == told.after["day 1"].fingerprint()
+
+
+@pytest.mark.slow
+def test_the_readme_shows_what_a_first_run_shows(story: Tell) -> None:
+    run = story("duckdb", 1.0).runs["day 1"]
+    counts = ("source", "table", "read", "loaded", "collapsed", "rejected")
+    items = ("output", "successful", "failed", "skipped")
+    real = [[row[name] for name in counts] for row in run["tables"]]
+    real += [[*[row[name] for name in items], len(row["files"])] for row in run["deliveries"]]
+    readme = (ROOT / "README.md").read_text()
+    told = [line.replace(",", "").split() for line in readme.splitlines()]
+    assert [row for row in real if [str(cell) for cell in row] not in told] == []
 
 
 def _without_load_ids(snapshot: Snapshot) -> dict[str, Any]:
