@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["DeliveryResult", "deliver", "output_named", "preview", "refused"]
 
+MEMORY = "300MB"
+"""What DuckDB may hold while it plans and exports; what needs more goes to disk meanwhile."""
+
 
 def deliver(
     name: str,
@@ -51,7 +54,7 @@ def deliver(
     """
     started = perf_counter()
     output = output_named(name)
-    with _opened(target) as connection:
+    with opened(target) as connection:
         if isinstance(output, FileOutput):
             export = _export(name, output, connection, on_progress or _silent)
             result = _files_result(name, export, run_id)
@@ -75,7 +78,7 @@ def preview(name: str, *, target: Target, limit: int = 20) -> Preview:
         limit: how many items to show.
     """
     output = output_named(name)
-    with _opened(target) as connection:
+    with opened(target) as connection:
         if isinstance(output, FileOutput):
             files = _export(name, output, connection, _silent).outdated()
             return Preview(
@@ -93,7 +96,7 @@ def refused(name: str, *, target: Target) -> list[Refused]:
     """Return the items that an output's far side refused, oldest first."""
     if name not in OUTPUTS:
         raise _unknown(name)
-    with _opened(target) as connection:
+    with opened(target) as connection:
         record = DeliveryRecord(connection, name, run_id="")
         record.prepare()
         record.settle()
@@ -114,9 +117,12 @@ def output_named(name: str) -> KeyedOutput | FileOutput:
 
 
 @contextmanager
-def _opened(target: Target) -> Iterator[Connection]:
+def opened(target: Target) -> Iterator[Connection]:
+    """Open the warehouse for a delivery: no one else writes, times are UTC, memory is bounded."""
     with target.exclusive(), target.connect() as connection:
         connection.execute("set timezone = 'UTC'")
+        if connection.kind == "duckdb":
+            connection.execute(f"set memory_limit = '{MEMORY}'")
         yield connection
 
 

@@ -83,6 +83,8 @@ class Delivery:
         self.record.settle()
         if replay:
             self.record.forgive()
+        if not self.output.sender.keeps_rows:
+            self.record.assume("unknown")
         try:
             self._send(self.outbox.counts())
             counts = self._plan(partial(self._check_deletes, allow_deletes=allow_deletes))
@@ -101,7 +103,7 @@ class Delivery:
             self.record.settle()
             left = self.outbox.counts()
             first = self.outbox.first_items(self.output.key, limit)
-            self.record.assume_delivered()
+            self.record.assume("delivered")
             counts = self._plan(_approve)
             first += self.outbox.first_items(self.output.key, limit - len(first))
         return Preview(
@@ -115,7 +117,9 @@ class Delivery:
 
     def _plan(self, approve: Callable[[Counts], object]) -> Counts:
         model = model_of(self.outbox.connection, self.name, self.output.model, self.output.key)
-        return self.record.plan(model, self.output.sender.batch_size, approve)
+        sender = self.output.sender
+        self.outbox.source = None if sender.keeps_rows else model
+        return self.record.plan(model, sender.batch_size, approve, keeps_rows=sender.keeps_rows)
 
     def _result(self) -> DeliveryResult:
         return DeliveryResult(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from loaders.connection import Connection
-    from loaders.senders.facts import Answer
+    from loaders.senders.facts import Answer, Outcome
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,12 @@ class DeliveryRecord:
             )
 
     def plan(
-        self, model: sql.Model, batch_size: int, approve: Callable[[Counts], object]
+        self,
+        model: sql.Model,
+        batch_size: int,
+        approve: Callable[[Counts], object],
+        *,
+        keeps_rows: bool = True,
     ) -> Counts:
         """Store the difference between desired and delivered as the batches to be sent.
 
@@ -75,14 +80,21 @@ class DeliveryRecord:
             model: the desired state.
             batch_size: how many items go out together.
             approve: what it raises takes the plan back, before any of it could be sent.
+            keeps_rows: whether the plan holds the rows, or only their keys.
 
         Raises:
             LoaderError: the model has a key twice, or none.
         """
         with self.transaction():
             self._tidy(model)
-            self.connection.execute(model.difference(self._tables["record"]))
-            self._fill(batch_size)
+            self._run("drop table {outbox}")
+            self._run(
+                sql.PLAN,
+                batch_size=batch_size,
+                plan=f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{uuid4().hex[:8]}",
+                desired=model.desired(),
+                columns=model.columns(only_keys=not keeps_rows),
+            )
             self._check_keys(model)
             if self.connection.kind == "postgres":
                 self._run("create index on {outbox} (_batch)")
@@ -113,18 +125,19 @@ class DeliveryRecord:
         if not self._count("select count(*) from {answers}"):
             return
         with self.transaction():
-            for statement in (sql.SETTLED, sql.NEXT, sql.REPLACE):
+            for statement in (sql.SETTLED, sql.REPLACE, sql.KEEP):
                 self._run(statement)
-            self._run("insert into {record} select * from settled_record")
             self._run("delete from {outbox} where _batch in (select _batch from {answers})")
             self._run("delete from {answers}")
             self._run("drop table settled")
-            self._run("drop table settled_record")
 
-    def assume_delivered(self) -> None:
-        """Settle all that is in the outbox as if it had been taken; for a rehearsal."""
+    def assume(self, outcome: Outcome) -> None:
+        """Settle all that is in the outbox as if this had been the answer.
+
+        `unknown` has it planned anew, `delivered` is for a rehearsal.
+        """
         self._run(
-            "insert into {answers} (_batch, outcome) select distinct _batch, 'delivered' "
+            f"insert into {{answers}} (_batch, outcome) select distinct _batch, '{outcome}' "
             "from {outbox}"
         )
         self.settle()
@@ -142,18 +155,6 @@ class DeliveryRecord:
         refused = self._count("select count(*) from {record} where refused_hash is not null")
         self._run("update {record} set refused_hash = null where refused_hash is not null")
         return refused
-
-    def _fill(self, batch_size: int) -> None:
-        deletes = self._count("select count(*) from difference where _method = 'delete'")
-        self._run("drop table {outbox}")
-        self._run(
-            sql.OUTBOX,
-            batch_size=batch_size,
-            plan=f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{uuid4().hex[:8]}",
-            deletes=deletes,
-            batches=-(-deletes // batch_size),
-        )
-        self._run("drop table difference")
 
     def _tidy(self, model: sql.Model) -> None:
         if self._count("select count(*) from {record} where refused_hash is not null"):

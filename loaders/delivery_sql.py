@@ -42,80 +42,63 @@ where payload_hash is null and not exists (
     select 1 from {desired} as desired where desired._key = item_key
 )"""
 
-DIFFERENCE = """
-create temporary table difference as
-select
-    coalesce(desired._key, record.item_key) as _key,
-    case when desired._key is null then 'delete' else 'upsert' end as _method,
-    coalesce(desired._hash, 'delete') as _hash,
-    {columns}
-from {desired} as desired
-full join {record} as record on record.item_key = desired._key
-where (
-    desired._key is not null
-    and record.payload_hash is distinct from desired._hash
-    and record.refused_hash is distinct from desired._hash
-) or (
-    desired._key is null
-    and record.payload_hash is not null
-    and record.refused_hash is distinct from 'delete'
-)"""
-
-# A batch holds upserts or deletions, never both; deletions go first, to make room for what takes
-# their place. Numbering without an order costs no sort. One statement, because DuckDB 1.5 loses the
-# rows of a large insert that follows an empty one in the same transaction.
-OUTBOX = """
+# A batch holds upserts or deletions, never both. Numbering without an order costs no sort.
+PLAN = """
 create table {outbox} as
 select
-    cast(floor((row_number() over () - 1) / {batch_size}) as bigint) as _batch,
+    cast(floor((row_number() over () - 1) / {batch_size}) as bigint) * 2
+        + case when _method = 'delete' then 0 else 1 end as _batch,
     row_number() over () as _position,
     '{plan}' as _plan,
     difference.*
-from difference
-where _method = 'delete'
-union all
-select
-    cast(floor((row_number() over () - 1) / {batch_size}) as bigint) + {batches} as _batch,
-    row_number() over () + {deletes} as _position,
-    '{plan}' as _plan,
-    difference.*
-from difference
-where _method = 'upsert'"""
+from (
+    select
+        coalesce(desired._key, record.item_key) as _key,
+        case when desired._key is null then 'delete' else 'upsert' end as _method,
+        coalesce(desired._hash, 'delete') as _hash,
+        {columns}
+    from {desired} as desired
+    full join {record} as record on record.item_key = desired._key
+    where (
+        desired._key is not null
+        and record.payload_hash is distinct from desired._hash
+        and record.refused_hash is distinct from desired._hash
+    ) or (
+        desired._key is null
+        and record.payload_hash is not null
+        and record.refused_hash is distinct from 'delete'
+    )
+) as difference"""
 
 SETTLED = """
 create temporary table settled as
 select
-    outbox._key as item_key, outbox._method as method, outbox._hash as hash,
-    coalesce(one.outcome, whole.outcome) as outcome, coalesce(one.code, whole.code) as code,
-    one.answer as answer, whole.answered_at as answered_at, whole.run_id as run_id
+    outbox._key as item_key,
+    case coalesce(one.outcome, whole.outcome)
+        when 'delivered' then outbox._hash when 'unknown' then '?' else record.payload_hash
+    end as payload_hash,
+    coalesce(one.outcome, whole.outcome) as status,
+    case when one.outcome = 'refused' then outbox._hash end as refused_hash,
+    one.code as code,
+    one.answer as answer,
+    case when coalesce(one.outcome, whole.outcome) = 'delivered' then whole.answered_at
+        else record.delivered_at end as delivered_at,
+    case when one.outcome = 'refused' then whole.answered_at end as refused_at,
+    whole.run_id as run_id
 from {outbox} as outbox
 inner join {answers} as whole on whole._batch = outbox._batch and whole.item_key is null
-left join {answers} as one on one._batch = outbox._batch and one.item_key = outbox._key"""
-
-NEXT = """
-create temporary table settled_record as
-select
-    settled.item_key,
-    case settled.outcome when 'delivered' then settled.hash when 'unknown' then '?'
-        else record.payload_hash end as payload_hash,
-    settled.outcome as status,
-    case settled.outcome when 'refused' then settled.hash end as refused_hash,
-    settled.code, settled.answer,
-    case settled.outcome when 'delivered' then settled.answered_at
-        else record.delivered_at end as delivered_at,
-    case settled.outcome when 'refused' then settled.answered_at end as refused_at,
-    settled.run_id
-from settled
-left join {record} as record on record.item_key = settled.item_key
-where not (settled.method = 'delete' and settled.outcome = 'delivered')"""
+left join {answers} as one on one._batch = outbox._batch and one.item_key = outbox._key
+left join {record} as record on record.item_key = outbox._key"""
 
 REPLACE = "delete from {record} where item_key in (select item_key from settled)"
+
+# A deletion that was delivered leaves nothing to remember.
+KEEP = "insert into {record} select * from settled where payload_hash is distinct from 'delete'"
 
 COUNTS = """
 select
     coalesce(sum(case when _method = 'upsert' then 1 else 0 end), 0),
-    coalesce(sum(case when _method = 'delete' then 1 else 0 end), 0),
-    coalesce(max(_batch) + 1, 0)
+    coalesce(sum(case when _method = 'delete' then 1 else 0 end), 0)
 from {outbox}"""
 
 
@@ -141,16 +124,23 @@ class Model:
         parts = [f"cast({quoted(column)} as text)" for column in self.key]
         key = f" || {KEY_SEPARATOR} || ".join(parts)
         return (
-            f"(select {key} as _key, md5({self.json()}) as _hash, {names(list(self.types))} "
+            f"(select {key} as _key, {self.hash()} as _hash, {names(list(self.types))} "
             f"from {relation(self.name)} as model)"
         )
 
-    def difference(self, record: str) -> str:
-        """Return the statement that finds all that has to be sent: key, method, hash, columns."""
-        columns = [self._column(column) for column in self.types]
-        return DIFFERENCE.format(
-            desired=self.desired(), record=record, columns=",\n    ".join(columns)
-        )
+    def hash(self) -> str:
+        """Return an expression that differs when any column beside the key does.
+
+        It is the MD5 of their texts: the same on all versions of both warehouses, unlike DuckDB's
+        own faster hash(), with which a new version would send everything again.
+        """
+        texts = [f"coalesce(cast({quoted(column)} as text), chr(30))" for column in self.payload]
+        return f"md5(concat_ws({KEY_SEPARATOR}, '', {', '.join(texts)}))" if texts else "md5('')"
+
+    def columns(self, *, only_keys: bool) -> str:
+        """Return the columns of a difference's rows; a deletion knows its key from the record."""
+        columns = [column for column in self.types if not only_keys or column in self.key]
+        return ",\n        ".join(map(self._column, columns))
 
     def json(self) -> str:
         """Return an expression for the columns beside the key as a JSON object, as text."""
@@ -168,7 +158,6 @@ class Model:
         return quoted(column)
 
     def _column(self, column: str) -> str:
-        """A deletion knows its key only from the record."""
         if column not in self.key:
             return f"desired.{quoted(column)}"
         part = "record.item_key"

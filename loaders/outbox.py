@@ -26,7 +26,6 @@ class Counts:
 
     upserts: int
     deletes: int
-    batches: int
 
     @property
     def items(self) -> int:
@@ -41,14 +40,11 @@ class Span:
     number: int
     """The batch's."""
     method: str
+    count: int
+    """How many items the whole batch holds."""
     first: int
     last: int
-    """Positions, both included."""
-
-    @property
-    def count(self) -> int:
-        """How many items it holds."""
-        return self.last - self.first + 1
+    """Positions, both included; other batches may have some of those between."""
 
 
 class Outbox:
@@ -58,37 +54,38 @@ class Outbox:
         self.connection = connection
         self.output = output
         self.table = sql.relation(f"{SCHEMA}.{output}__outbox")
+        self.source: sql.Model | None = None
+        """The model; the rows of a plan of keys alone are there."""
 
     def counts(self) -> Counts:
         """Count what is in the outbox."""
-        upserts, deletes, batches = self.connection.execute(
-            sql.COUNTS.format(outbox=self.table)
-        ).fetchall()[0]
-        return Counts(upserts=int(upserts), deletes=int(deletes), batches=int(batches))
+        upserts, deletes = self.connection.execute(sql.COUNTS.format(outbox=self.table)).fetchall()[
+            0
+        ]
+        return Counts(upserts=int(upserts), deletes=int(deletes))
 
     def model(self, key: tuple[str, ...]) -> sql.Model:
         """Describe the outbox itself, whose columns are those of the model when it was planned."""
         return sql.describe(self.connection, f"{SCHEMA}.{self.output}__outbox", key)
 
     def batches(self, key: tuple[str, ...]) -> Iterator[Batch]:
-        """Give the batches in their order, a few of them in memory at a time."""
-        first, last = self.connection.execute(
-            f"select min(_batch), max(_batch) from {self.table}"
-        ).fetchall()[0]
-        if first is None:
-            return
+        """Give the batches, deletions first, a few of them in memory at a time."""
         model = self.model(key)
-        step = max(1, ITEMS_AT_ONCE * (last - first + 1) // max(1, self.counts().items))
-        for start in range(first, last + 1, step):
-            yield from self._window(model, start, start + step)
+        for _, group in groupby(self.spans(), key=lambda span: span.method):
+            spans = list(group)
+            for start in range(0, len(spans), step := _at_once(spans)):
+                yield from self._window(model, spans[start : start + step])
 
     def spans(self) -> list[Span]:
-        """Return each batch as a span."""
+        """Return each batch as a span, deletions first: they make room for what comes."""
         found = self.connection.execute(
-            f"select _batch, _method, min(_position), max(_position) from {self.table} "
-            "group by _batch, _method order by _batch"
+            "select _batch, _method, count(*), min(_position), max(_position) "
+            f"from {self.table} group by _batch, _method order by _method, _batch"
         ).fetchall()
-        return [Span(number=row[0], method=row[1], first=row[2], last=row[3]) for row in found]
+        return [
+            Span(number=number, method=method, count=count, first=first, last=last)
+            for number, method, count, first, last in found
+        ]
 
     def rows(self, expressions: list[str], span: Span) -> Iterator[list[tuple[Any, ...]]]:
         """Give expressions over a span's columns, a few thousand rows at a time."""
@@ -107,23 +104,29 @@ class Outbox:
         return str(self.connection.scalar(query, [position]))
 
     def query(self, expressions: list[str], span: Span) -> str:
-        """Return the select of expressions over a span's columns."""
-        return (
-            f"select {', '.join(expressions)} from {self.table} "
-            f"where _batch = {span.number} and _position between {span.first} and {span.last}"
+        """Return the select of expressions over the columns of a span's rows."""
+        where = (
+            f"from {self.table} where _batch = {span.number} and _method = '{span.method}' "
+            f"and _position between {span.first} and {span.last}"
         )
+        chosen = ", ".join(expressions)
+        if self.source is None or span.method == "delete":
+            return f"select {chosen} {where}"
+        keys = sql.names(self.source.key)
+        rows = sql.relation(self.source.name)
+        return f"select {chosen} from {rows} where ({keys}) in (select {keys} {where})"
 
     def first_items(self, key: tuple[str, ...], limit: int) -> list[Item]:
         """Return the first few items."""
         batches = self.batches(key)
         return list(islice((item for batch in batches for item in batch.items), max(0, limit)))
 
-    def _window(self, model: sql.Model, start: int, end: int) -> Iterator[Batch]:
+    def _window(self, model: sql.Model, spans: list[Span]) -> Iterator[Batch]:
+        data = "'{}'" if spans[0].method == "delete" else model.json()
         rows = self.connection.execute(
-            "select _batch, _plan, _key, _method, _hash, "
-            f"case when _method = 'delete' then '{{}}' else {model.json()} end "
-            f"from {self.table} where _batch >= ? and _batch < ? order by _position",
-            [start, end],
+            f"select _batch, _plan, _key, _method, _hash, {data} from {self.table} "
+            "where _batch between ? and ? and _method = ? order by _position",
+            [spans[0].number, spans[-1].number, spans[0].method],
         ).fetchall()
         for number, group in groupby(rows, key=lambda row: row[0]):
             yield _batch(self.output, number, list(group))
@@ -140,3 +143,8 @@ def _batch(output: str, number: int, rows: list[tuple[Any, ...]]) -> Batch:
     items = tuple(Item(key=row[2], method=row[3], data=row[5]) for row in rows)
     digest = sha256("\n".join(parts).encode()).hexdigest()
     return Batch(number=number, idempotency_key=digest, items=items)
+
+
+def _at_once(spans: list[Span]) -> int:
+    """Return how many batches to hold in memory."""
+    return max(1, ITEMS_AT_ONCE // max((span.count for span in spans), default=1))

@@ -51,6 +51,11 @@ class ApiSender:
         """Return the address, without what may be secret in it."""
         return self.endpoint.shown
 
+    @property
+    def keeps_rows(self) -> bool:
+        """A repeated batch is known by its key, and has to be the same."""
+        return True
+
     def send(self, outbox: Outbox) -> Iterator[list[Answer]]:
         """Send all batches; a batch without an answer is kept for the next delivery."""
         stop = threading.Event()

@@ -38,6 +38,11 @@ class ChangesSender:
         """Return the address, without what may be secret in it."""
         return place(self.url).name(self.name)
 
+    @property
+    def keeps_rows(self) -> bool:
+        """A repeated file has to be the same."""
+        return True
+
     def send(self, outbox: Outbox) -> Iterator[list[Answer]]:
         """Write a file for each batch: column `_change` (upsert, delete), then the model's."""
         for span in outbox.spans():

@@ -89,7 +89,7 @@ def parts(connection: Connection, model: Model, layout: Layout) -> list[Part]:
     columns = f"{by}, " if by else ""
     grouped = f" group by {by} order by {by}" if by else ""
     whole = Model(kind=model.kind, name=model.name, key=(), types=model.types)
-    digest = f"sum({_number(model.kind, f'md5({whole.json()})')})"
+    digest = f"sum({_number(model.kind, whole.hash())})"
     found = connection.execute(
         f"select {columns}count(*), {digest} from {relation(model.name)} as model{grouped}"
     ).fetchall()

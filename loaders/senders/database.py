@@ -42,10 +42,15 @@ class DatabaseSender:
         """Return the address and table, without the password."""
         return f"{far_database(self.url).shown} {self.table}"
 
+    @property
+    def keeps_rows(self) -> bool:
+        """A row is brought to its state, whatever was sent before."""
+        return False
+
     def send(self, outbox: Outbox) -> Iterator[list[Answer]]:
         """Send all batches, one transaction or a few for each."""
         far = far_database(self.url)
-        model = outbox.model(self.key)
+        model = outbox.source or outbox.model(self.key)
         delivery = _Delivery(sender=self, far=far, outbox=outbox, model=model)
         with delivery.connected():
             for span in outbox.spans():
@@ -72,7 +77,7 @@ class _Delivery:
 
     def batch(self, span: Span) -> Answer:
         """Send one batch; deletions in smaller pieces."""
-        size = self.sender.delete_size if span.method == "delete" else span.count
+        size = self.sender.delete_size if span.method == "delete" else self.sender.batch_size
         refused: list[ItemAnswer] = []
         for first in range(span.first, span.last + 1, size):
             refused += self._piece(
@@ -85,7 +90,7 @@ class _Delivery:
         try:
             self._patiently(lambda: self._transaction(span))
         except self.far.error as error:
-            if span.count > 1:
+            if span.first < span.last:
                 middle = (span.first + span.last) // 2
                 return self._piece(replace(span, last=middle)) + self._piece(
                     replace(span, first=middle + 1)

@@ -77,6 +77,13 @@ class Sender(Protocol):
     def batch_size(self) -> int:
         """How many items go out together."""
 
+    @property
+    def keeps_rows(self) -> bool:
+        """Whether a batch has to go out again as it was, so that the plan has to hold its rows.
+
+        A far side that is simply told a state, whatever it was told before, needs the keys alone.
+        """
+
     def send(self, outbox: Outbox) -> Iterator[list[Answer]]:
         """Send all batches of the outbox and give the answers as they come.
 

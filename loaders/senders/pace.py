@@ -47,8 +47,8 @@ class Pace:
             if self.rate is None:
                 return 0.0
             interval = 1 / self.rate
-            full_at = max(self._full_at, now) + interval
-            if (early := full_at - now - self.burst * interval) > 0:
+            full_at = max(self._full_at, now)
+            if (early := full_at - now - (self.burst - 1) * interval) > 0:
                 return early
-            self._full_at = full_at
+            self._full_at = full_at + interval
             return 0.0

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from contextlib import closing
 from datetime import date, datetime
 from decimal import Decimal
@@ -186,6 +189,48 @@ def test_a_model_of_keys_alone(duckdb_target: Target, far_url: str) -> None:
         connection.execute(f"delete from {MODEL} where order_id = 2")
     assert send(duckdb_target, far_url).successful == 1
     assert there(far_url) == [(1,), (3,)]
+
+
+SCRIPT = """
+import os
+from pathlib import Path
+from loaders.delivery import Delivery
+from loaders.delivery_record import DeliveryRecord
+from loaders.senders.database import DatabaseSender
+from loaders.senders.facts import KeyedOutput
+from loaders.warehouse import Target
+class Mortal(DeliveryRecord):
+    calls = 0
+    def record(self, answers):
+        self.calls += 1
+        if self.calls == 2:
+            os.kill(os.getpid(), 9)
+        super().record(answers)
+target = Target(name="duckdb", kind="duckdb", path=Path({path!r}))
+sender = DatabaseSender(url={url!r}, table="orders", key=("order_id",), batch_size=100)
+output = KeyedOutput(model={model!r}, key=("order_id",), sender=sender)
+with target.connect() as connection:
+    record = Mortal(connection, "far", "r0")
+    Delivery(name="far", output=output, record=record, on_progress=max).run(allow_deletes=True)
+"""
+
+
+def test_a_kill_between_commit_and_record_is_made_good(duckdb_target: Target, far_url: str) -> None:
+    with duckdb_target.connect() as connection:
+        connection.execute("create schema outputs")
+    desire_many(duckdb_target, 400)
+    script = SCRIPT.format(path=str(duckdb_target.path), url=far_url, model=MODEL)
+    killed = subprocess.run([sys.executable, "-c", script], check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert there(far_url, "select count(*) from orders") == [(200,)]
+    with duckdb_target.connect() as connection:
+        connection.execute(f"delete from {MODEL} where order_id in (150, 250)")
+        connection.execute(f"update {MODEL} set amount = 0 where order_id = 151")
+    send(duckdb_target, far_url)
+    totals = "select count(*), count(distinct order_id), sum(amount) from orders"
+    expected = sum(number * 0.25 for number in range(1, 401) if number not in {150, 151, 250})
+    assert [tuple(map(float, row)) for row in there(far_url, totals)] == [(398, 398, expected)]
+    assert send(duckdb_target, far_url).successful == 0
 
 
 def test_a_missing_column_there_is_named(duckdb_target: Target, far_url: str) -> None:

@@ -102,6 +102,8 @@ def deliver_once(target: Target, to: KeyedOutput, lives: int) -> None:
             delivery.run(allow_deletes=True)
 
 
+State = dict[int, str | None]
+History = list[tuple[State, list[str | None], int]]
 states = st.dictionaries(
     st.integers(1, 6), st.sampled_from(["a@x.example", "b@x.example", "c@blocked.example", None])
 )
@@ -114,11 +116,21 @@ rounds = st.lists(
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(history=rounds, batch_size=st.integers(1, 4), last=states)
-def test_delivered_is_desired_at_the_end(
-    history: list[tuple[dict[int, str | None], list[str | None], int]],
-    batch_size: int,
-    last: dict[int, str | None],
+def test_delivered_is_desired_at_the_end(history: History, batch_size: int, last: State) -> None:
+    live_through(history, batch_size, last)
+
+
+@pytest.mark.slow
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(history=rounds, batch_size=st.integers(1, 4), last=states)
+def test_delivered_is_desired_at_the_end_of_many(
+    history: History, batch_size: int, last: State
 ) -> None:
+    live_through(history, batch_size, last)
+
+
+def live_through(history: History, batch_size: int, last: State) -> None:
+    """Deliver one state after another, with faults and ends of the process, then in peace."""
     with TemporaryDirectory() as folder, FarSide(hang=0.3) as far:
         far.refuses = lambda _key, data: str(data["email"]).endswith("@blocked.example")
         target = Target(name="duckdb", kind="duckdb", path=Path(folder) / "warehouse.duckdb")
