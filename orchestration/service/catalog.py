@@ -80,7 +80,10 @@ def read(project: Path) -> dict[str, Mart]:
 
 
 def _models(path: Path) -> Iterator[dict[str, Any]]:
-    content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    text = path.read_text(encoding="utf-8")
+    if "api:" not in text:  # reading YAML is slow, and most models are not served
+        return
+    content = yaml.safe_load(text) or {}
     for entry in content.get("models") or ():
         if _api(entry):
             yield entry

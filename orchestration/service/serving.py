@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,9 @@ def serve(
         proxy_headers=False,
         **options,
     )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn hears them while it serves, and raises them once more when it has ended
+        signal.signal(number, lambda *_: None)
     uvicorn.Server(config).run(sockets=[listening])
     return 0
 

@@ -1,0 +1,84 @@
+"""Whatever the OpenAPI document allows, and what it does not, gets an answer that it declares."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from orchestration.service.launch import Launcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestration.service.service import Service
+
+CHECKS = (
+    "not_a_server_error,status_code_conformance,content_type_conformance,"
+    "response_schema_conformance,response_headers_conformance,negative_data_rejection,"
+    "unsupported_method"
+)
+EXAMPLES = 25
+
+
+@pytest.fixture
+def url(
+    opened: Callable[..., Service],
+    client_of: Callable[..., httpx.Client],
+    monkeypatch: pytest.MonkeyPatch,
+) -> str:
+    """A service in this process, whose runs are only said to have started."""
+    monkeypatch.setattr(Launcher, "start", lambda *_: "20260101-000000-abcd")
+    service = opened(large_batches=100_000, requests_per_second=1e6, burst=1e6)
+    return str(client_of(service).base_url)
+
+
+def test_schemathesis(url: str, tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("schemathesis")
+    if not program.exists():
+        pytest.skip("schemathesis is not installed: pip install -e '.[dev]'")
+    command = [
+        str(program),
+        "run",
+        f"{url}/openapi.json",
+        "--checks",
+        CHECKS,
+        "--max-examples",
+        str(EXAMPLES),
+        "--phases",
+        "examples,coverage,fuzzing",
+        "--exclude-path-regex",
+        "events$",
+        "--workers",
+        "2",
+        "--seed",
+        "7",
+        "--request-timeout",
+        "20",
+        "--no-color",
+        "--continue-on-failure",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+
+
+def test_the_document_is_whole(url: str) -> None:
+    document: dict[str, Any] = httpx.get(f"{url}/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    operations = [
+        (path, method, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    assert len(operations) == 23
+    for path, method, operation in operations:
+        assert operation.get("description"), (method, path)
+        for status, response in operation["responses"].items():
+            if status >= "400":
+                assert list(response["content"]) == ["application/problem+json"], path
+    assert "dim_users" not in json.dumps(document), "tables are nobody's business"
