@@ -116,7 +116,7 @@ class HeldRows(ItemTransform[Any, Any]):
             return item.drop_columns([cursor.cursor_path])
         names = [*self.shape.key, cursor.cursor_path]
         if not self.is_ready:
-            fetch_held(self.connection, self.shape, cursor.cursor_path, cursor.last_value)
+            fetch_held(self.connection, self.shape, cursor.cursor_path, cursor.start_value)
             self.is_ready = True
         column = quoted(cursor.cursor_path)
         same = " and ".join(

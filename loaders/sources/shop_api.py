@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import dlt
+from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginator
 from dlt.sources.rest_api import rest_api_resources
 
 from loaders.columns import columns, latest_first
 from loaders.cursor import EPOCH, as_iso
 from loaders.dispositions import REPLACE_KEYS
+from loaders.readers.api import Bounded
+from loaders.readers.session import Manners, PoliteSession
 
 if TYPE_CHECKING:
     from dlt.extract import DltResource
@@ -33,6 +36,7 @@ def shop_api(
     base_url: str = dlt.config.value,
     token: str = dlt.secrets.value,
     batch_size: int = USERS_AT_ONCE,
+    calls_a_second: float | None = None,
 ) -> list[DltResource]:
     """Read the users that changed since the last load, page by page.
 
@@ -40,17 +44,16 @@ def shop_api(
         base_url: where the API is, without a path.
         token: bearer token.
         batch_size: users asked for in one page.
+        calls_a_second: how often the API may be asked; by default as fast as it answers.
     """
+    pages = JSONResponseCursorPaginator(cursor_path="next_cursor", cursor_param="cursor")
     return rest_api_resources(
         {
             "client": {
                 "base_url": base_url,
                 "auth": {"type": "bearer", "token": token},
-                "paginator": {
-                    "type": "cursor",
-                    "cursor_path": "next_cursor",
-                    "cursor_param": "cursor",
-                },
+                "session": PoliteSession(Manners(rate=calls_a_second)),
+                "paginator": Bounded(pages),
             },
             "resources": [
                 {
