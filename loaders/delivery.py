@@ -93,6 +93,8 @@ class Delivery:
         except DeliveryFailed as error:
             self.failed = self.total - self.successful
             error.result = self._result()
+            if self.successful:
+                error.args = (f"{error} {self.successful:,} of {self.total:,} items were taken.",)
             raise
         return self._result()
 

@@ -19,6 +19,7 @@ from orchestration.cli_options import (
     Scale,
     Target,
 )
+from orchestration.cli_outputs import outputs
 from orchestration.cli_watch import watch
 from orchestration.service.commands import serve, token
 
@@ -122,18 +123,6 @@ def schedule(
 
 
 @app.command()
-def deliver(
-    output: Annotated[str, typer.Argument(help="An output of loaders/__init__.py.")],
-    target: Target = None,
-    json: Json = False,
-) -> int:
-    """Send one output what it does not have yet."""
-    from loaders import OUTPUTS
-
-    return _single("deliver", "output", output, OUTPUTS, target, json)
-
-
-@app.command()
 def transform(
     select: Annotated[str, typer.Option("--select", help="As in `dbt build --select`.")] = "",
     target: Target = None,
@@ -164,6 +153,7 @@ def _single(
 
 app.add_typer(watch)
 app.add_typer(loading)
+app.add_typer(outputs)
 app.command()(serve)
 app.add_typer(token, name="token")
 

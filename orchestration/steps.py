@@ -145,14 +145,17 @@ def _is_there(published: str) -> bool:
 
 
 def deliver(request: Request, emit: Emit) -> Outcome:
-    """Send one output what it does not have yet."""
+    """Send one output what it does not have yet; the argument may end in options."""
     from loaders.deliver import deliver as deliver_output
 
+    output, *options = request.argument.split(" ")
     with writing(request, emit) as warehouse:
         result = deliver_output(
-            request.argument,
+            output,
             target=warehouse,
             run_id=request.run_id,
+            allow_deletes="--allow-deletes" in options,
+            replay="--replay" in options,
             on_progress=lambda done, total: emit({"done": done, "total": total}),
         )
     return Outcome(deliveries=(carry(Delivery, result),))
