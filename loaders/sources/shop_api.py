@@ -29,6 +29,8 @@ USERS: Final = columns(
     updated_at="timestamp",
 )
 USERS_AT_ONCE: Final = 500
+USERS_AT_MOST: Final = 1_000
+"""The API refuses to give more in one page."""
 
 
 @dlt.source
@@ -64,7 +66,7 @@ def shop_api(
                     "endpoint": {
                         "path": "users",
                         "params": {
-                            "limit": batch_size,
+                            "limit": min(batch_size, USERS_AT_MOST),
                             "updated_since": "{incremental.start_value}",
                         },
                         "incremental": {
