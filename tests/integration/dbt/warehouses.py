@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -13,21 +14,11 @@ import duckdb
 import psycopg2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 PROJECT = Path(__file__).resolve().parents[3] / "dbt_project"
-SCHEMAS = (
-    "raw_shop_api",
-    "raw_shop_db",
-    "raw_event_files",
-    "raw_payment_queue",
-    "staging",
-    "intermediate",
-    "marts",
-    "outputs",
-    "quarantine",
-    "snapshots",
-)
+RAW = ("raw_shop_api", "raw_shop_db", "raw_event_files", "raw_payment_queue")
+BUILT = ("staging", "intermediate", "snapshots", "marts", "outputs", "quarantine")
 PASSING = frozenset({"success", "pass", "no-op"})
 
 
@@ -39,6 +30,8 @@ class Warehouse:
     environment: Mapping[str, str]
     directory: Path
     project: Path = PROJECT
+    manifests: dict[Path, Any] = field(default_factory=dict)
+    """What dbt has parsed, by project; parsing is most of what a small run costs."""
 
     def execute(self, sql: str) -> list[tuple[Any, ...]]:
         """Run one statement, commit, and return its rows (none for what gives none)."""
@@ -49,10 +42,25 @@ class Warehouse:
             connection.commit()
         return list(rows)
 
-    def clear(self) -> None:
-        """Drop every schema of the project."""
-        for schema in SCHEMAS:
+    def clear(self, *schemas: str) -> None:
+        """Drop these schemas; all of the project's when none is named."""
+        for schema in schemas or RAW + BUILT:
             self.execute(f"drop schema if exists {schema} cascade")
+
+    def rows(self, table: str, *, without: Sequence[str] = ()) -> list[tuple[Any, ...]]:
+        """All rows, ordered; columns that begin with _ say how a row came to be, and are left out.
+
+        Args:
+            table: With its schema.
+            without: Further columns to leave out.
+        """
+        schema, _, name = table.partition(".")
+        found = self.execute(
+            "select column_name from information_schema.columns where table_schema = "
+            f"'{schema}' and table_name = '{name}' order by ordinal_position"
+        )
+        columns = [column for (column,) in found if column not in without and column[0] != "_"]
+        return sorted(self.execute(f"select {', '.join(columns)} from {table}"), key=repr)
 
     def dbt(self, *arguments: str) -> dict[str, str]:
         """Run dbt; return the status of every node by its name.
@@ -87,9 +95,14 @@ class Warehouse:
         words += ["--target", self.kind, "--target-path", str(self.directory / "target")]
         words += ["--log-path", str(self.directory), "--log-level", "none"]
         words += ["--log-level-file", "none"]
-        with _environment(self.environment):
+        with _environment(self.environment), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # dbt's own
+            if self.project not in self.manifests:
+                parsed = dbtRunner().invoke(["parse", *words[len(arguments) :]])
+                assert parsed.success, parsed.exception
+                self.manifests[self.project] = parsed.result
             try:
-                outcome = dbtRunner().invoke(words)
+                outcome = dbtRunner(manifest=self.manifests[self.project]).invoke(words)
             finally:
                 DuckDBConnectionManager.close_all_connections()
         if outcome.exception:
