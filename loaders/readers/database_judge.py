@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 MEMORY_LIMIT: Final = "300MB"
+ROWS_IN_A_FILE: Final = 1_000
+"""At least so many, however small the batches: each file is a job for dlt."""
 BYTES_IN_A_FILE: Final = 96 << 20
 """Arrow bytes of the rows that are judged together and go into one file."""
 EARLIEST: Final = "'4713-01-01 (BC) 00:00:00'::timestamp"
@@ -90,7 +92,10 @@ class Judge:
             yield from self.hand_over()
         self._waiting.append(batch)
         rows = sum(table.num_rows for table in self._waiting)
-        if rows >= batch_size or sum(t.nbytes for t in self._waiting) >= BYTES_IN_A_FILE:
+        if (
+            rows >= max(batch_size, ROWS_IN_A_FILE)
+            or sum(t.nbytes for t in self._waiting) >= BYTES_IN_A_FILE
+        ):
             yield from self.hand_over()
 
     def hand_over(self) -> Iterator[Any]:
@@ -154,10 +159,12 @@ class Judge:
 
     def _rejects(self, fields: dict[str, str], shape: Arrived, reason: str) -> pa.Table:
         keys = ", ".join(f"({fields[name]})::varchar" for name in shape.key if name in fields)
+        # each value as its text, which no neighbour in the batch can change
+        values = ", ".join(f"{quoted(n)} := ({value})::varchar" for n, value in fields.items())
         select = reject_select(
             shape.table,
             reason=reason,
-            payload="to_json(page)::varchar",
+            payload=f"to_json(struct_pack({values}))::varchar",
             origin=literal(self.origin),
             position=f"concat_ws(', ', {keys})" if keys else "''",
             load_id=self.load_id,

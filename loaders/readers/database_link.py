@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
@@ -167,18 +168,29 @@ def plain(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def array(values: Sequence[Any]) -> pa.Array:
-    """Return a column of Python values as Arrow; as text where they are of several kinds."""
-    try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-        return pa.array([_text(value) for value in values], pa.string())
+    """Return a column of Python values as Arrow; as text where they are of several kinds.
+
+    Whatever batch a value comes in, its text is the same: hence no mixing of whole numbers with
+    fractions, and decimals, whose scale Arrow would take from their neighbours, always as text.
+    """
+    kinds = {type(value) for value in values if value is not None}
+    if len(kinds) <= 1 and not kinds & {Decimal, dict, list}:
+        try:
+            return pa.array(values)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+            pass
+    return pa.array([text(value) for value in values], pa.string())
 
 
-def _text(value: Any) -> str | None:
+def text(value: Any) -> str | None:
+    """Return a value as DuckDB would write it."""
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, bytes):
         return "\\x" + value.hex()
-    if isinstance(value, datetime | date):
-        return value.isoformat()
+    if isinstance(value, datetime):
+        whole, _, fraction = value.isoformat(" ").partition(".")
+        return f"{whole}.{fraction.rstrip('0')}" if fraction else whole
     return json.dumps(value, default=str) if isinstance(value, dict | list) else str(value)

@@ -1,0 +1,56 @@
+"""Declared columns taken from the database itself, for whoever does not want to write them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+from sqlalchemy import types
+
+from loaders.columns import columns
+from loaders.connection import shown
+from loaders.errors import SourceRefused
+from loaders.readers.database_link import Link
+
+if TYPE_CHECKING:
+    from dlt.common.schema.typing import TColumnSchema
+
+KINDS: Final = (
+    (types.Boolean, "boolean"),
+    (types.Integer, "bigint"),
+    (types.Float, "double"),
+    (types.DateTime, "timestamp"),
+    (types.Date, "date"),
+    (types.JSON, "json"),
+)
+"""The first that fits; what is none of these arrives as text: times, intervals, UUIDs, arrays."""
+MOST_DIGITS: Final = 38
+
+
+def reflected(url: str, table: str) -> dict[str, TColumnSchema]:
+    """Return the columns of a table as its database declares them.
+
+    A numeric without a scale arrives as text, for no type here holds all its digits.
+
+    Args:
+        url: SQLAlchemy URL.
+        table: its name, with the schema if it needs one.
+
+    Raises:
+        SourceRefused: there is no such table.
+    """
+    link = Link(url)
+    schema, _, bare = table.rpartition(".")
+    try:
+        found = sa.inspect(link.engine).get_columns(bare, schema or None)
+    except sa.exc.NoSuchTableError:
+        raise SourceRefused(f"No table named '{table}' in '{shown(str(link.url))}'.") from None
+    return columns(**{str(column["name"]): _kind(column["type"]) for column in found})
+
+
+def _kind(found: types.TypeEngine[object]) -> str:
+    if isinstance(found, types.Numeric) and not isinstance(found, types.Float):
+        precision, scale = found.precision or 0, found.scale or 0
+        fits = 0 < precision <= MOST_DIGITS and 0 <= scale <= precision
+        return f"decimal({precision}, {scale})" if fits else "text"
+    return next((kind for known, kind in KINDS if isinstance(found, known)), "text")
