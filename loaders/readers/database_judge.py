@@ -92,10 +92,8 @@ class Judge:
             yield from self.hand_over()
         self._waiting.append(batch)
         rows = sum(table.num_rows for table in self._waiting)
-        if (
-            rows >= max(batch_size, ROWS_IN_A_FILE)
-            or sum(t.nbytes for t in self._waiting) >= BYTES_IN_A_FILE
-        ):
+        size = sum(table.nbytes for table in self._waiting)
+        if rows >= max(batch_size, ROWS_IN_A_FILE) or size >= BYTES_IN_A_FILE:
             yield from self.hand_over()
 
     def hand_over(self) -> Iterator[Any]:
