@@ -43,12 +43,18 @@ def read_settings(target: str | None) -> Settings:
 
 
 @contextmanager
-def opened(target: str | None) -> Iterator[tuple[Settings, Ledger]]:
-    """Give the settings and the ledger, in which no dead run is shown as running."""
+def opened(target: str | None, *, bury: bool = True) -> Iterator[tuple[Settings, Ledger]]:
+    """Give the settings and the ledger, in which no dead run is shown as running.
+
+    Args:
+        target: an output of profiles.yml.
+        bury: whether to look for dead runs here; whoever tells people of them looks later.
+    """
     current = read_settings(target)
     ledger = Ledger.open(current.ledger_url)
     try:
-        lease.bury(ledger, Clock().now())
+        if bury:
+            lease.bury(ledger, Clock().now())
         yield current, ledger
     finally:
         ledger.close()
@@ -127,7 +133,7 @@ def _unfinished(ledger: Ledger) -> dict[str, Any]:
 def _work(how: How, what: Callable[[Runner, Halt], dict[str, Any]]) -> int:
     halt = on_signals(patient=False)
     display = progress.for_stream(silent=how.as_json)
-    with opened(how.target) as (current, ledger):
+    with opened(how.target, bury=False) as (current, ledger):
         with display, working(how, current, ledger, display) as runner:
             run = what(runner, halt)
         show.as_json(run) if how.as_json else summary.write(run, current)
@@ -141,14 +147,17 @@ def working(how: How, current: Settings, ledger: Ledger, *listeners: Listener) -
     workers = Workers(KINDS, current.logs / "workers.log")
     with LogListener(current.logs / "tidemill.jsonl", verbose=how.verbose) as log:
         aftermath = Aftermath(current, ledger, clock, log)
+        runner = Runner(
+            settings=current,
+            ledger=ledger,
+            executor=workers,
+            listeners=(*listeners, log, aftermath),
+            clock=clock,
+        )
         try:
-            yield Runner(
-                settings=current,
-                ledger=ledger,
-                executor=workers,
-                listeners=(*listeners, log, aftermath),
-                clock=clock,
-            )
+            for run_id in lease.bury(ledger, clock.now()):
+                runner.tell_end(run_id)
+            yield runner
         finally:
             workers.close()
 
@@ -186,7 +195,10 @@ def keep_schedule(how: How, *, metrics_port: int, only: list[str]) -> int:
     chosen = {name: jobs.find(name) for name in only or jobs.JOBS}
     halt = on_signals(patient=True)
     lines = progress.RunLines(sys.stdout)
-    with opened(how.target) as (current, ledger), working(how, current, ledger, lines) as runner:
+    with (
+        opened(how.target, bury=False) as (current, ledger),
+        working(how, current, ledger, lines) as runner,
+    ):
         scheduler = Scheduler(jobs=chosen, runner=runner, halt=halt, tell=teller(runner))
         place = current.target.place
         collector = metrics.Collector(ledger, place, scheduler.waiting)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from loaders.errors import LoaderError, WarehouseBusy
 from orchestration import commands, show
+from orchestration.clock import Clock
 from orchestration.errors import OrchestrationError
 from orchestration.ledger import Ledger
 from orchestration.ledger_schema import NEWEST
@@ -26,6 +27,8 @@ OLDEST_PYTHON: Final = (3, 11)
 LITTLE_SPACE: Final = 2**30
 """Bytes; less than this is a warning."""
 PARSE_SECONDS: Final = 120
+APART: Final = 5.0
+"""Seconds that this machine's clock and the server's may differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +147,28 @@ def _ledger(current: Settings) -> str:
     return f"version {NEWEST}; {last}"
 
 
+def _clock(current: Settings) -> str:
+    """Compare this machine's clock with the runs it recorded, and with the warehouse's server."""
+    now = Clock().now()
+    ledger = Ledger.open(current.ledger_url)
+    try:
+        newest = ledger.runs(1)
+    finally:
+        ledger.close()
+    if newest and newest[0]["started_at"] > now:
+        ahead = newest[0]["started_at"] - now
+        raise OrchestrationError(
+            f"The clock is behind: the run {newest[0]['id']} began {ahead} in the future. Set the "
+            "clock; until then the scheduler waits."
+        )
+    if current.target.kind != "postgres":
+        return f"{now:%Y-%m-%d %H:%M:%S} UTC"
+    with current.target.connect() as connection:
+        apart = abs((connection.scalar("select clock_timestamp()") - Clock().now()).total_seconds())
+    text = f"{apart:.1f} s apart from the server's"
+    return text if apart < APART else f"Little agreement: {text}. Set one of the clocks."
+
+
 def _project(current: Settings) -> str:
     if not (current.project / "dbt_project.yml").exists():
         raise OrchestrationError(
@@ -172,6 +197,7 @@ CHECKS: Final = {
     "disk": _disk,
     "warehouse": _warehouse,
     "ledger": _ledger,
+    "clock": _clock,
     "dbt": _project,
 }
 

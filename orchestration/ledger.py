@@ -209,6 +209,19 @@ class Ledger:
         with self.transaction() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
+    def newest_runs(self, warehouse: str) -> list[dict[str, Any]]:
+        """Return the newest run of each job on a warehouse, without its steps."""
+        newest = (
+            sa.select(RUNS.c.job, sa.func.max(RUNS.c.started_at).label("started_at"))
+            .where(RUNS.c.warehouse == warehouse)
+            .group_by(RUNS.c.job)
+            .subquery()
+        )
+        same = sa.and_(RUNS.c.job == newest.c.job, RUNS.c.started_at == newest.c.started_at)
+        query = sa.select(RUNS).join(newest, same).where(RUNS.c.warehouse == warehouse)
+        with self.transaction() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
     def table_news_at(self, warehouse: str) -> dict[tuple[str, str], datetime]:
         """Return when each table of each source last got something new."""
         query = (

@@ -14,7 +14,7 @@ from orchestration.errors import OrchestrationError
 from orchestration.ledger_schema import TROUBLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -48,6 +48,7 @@ class News:
 def troubles(
     run: Mapping[str, Any],
     *,
+    others: Sequence[Mapping[str, Any]] = (),
     news_at: Mapping[str, datetime],
     fresh: Mapping[str, float],
     now: datetime,
@@ -56,13 +57,16 @@ def troubles(
 
     Args:
         run: the run's record.
+        others: the newest run of every other job; one that died could not tell of it itself.
         news_at: when each source last brought something new.
         fresh: seconds after which each source is stale.
         now: the time.
     """
-    found = []
-    if run["status"] in {plan.FAILED, plan.PARTIAL}:
-        found.append(Trouble(name=f"job {run['job']}", message=run["error"] or run["status"]))
+    found = [
+        Trouble(name=f"job {past['job']}", message=past["error"] or past["status"])
+        for past in (run, *others)
+        if past["status"] in {plan.FAILED, plan.PARTIAL}
+    ]
     for source, seconds in fresh.items():
         last = news_at.get(source)
         if last and (now - last).total_seconds() > seconds:
@@ -142,8 +146,13 @@ class Notifier:
 
         What cannot be sent is not remembered, and so is tried again after the next run.
         """
+        newest = self.ledger.newest_runs(self.warehouse)
         found = troubles(
-            run, news_at=self.ledger.news_at(self.warehouse), fresh=self.fresh, now=now
+            run,
+            others=[past for past in newest if past["job"] != run["job"]],
+            news_at=self.ledger.news_at(self.warehouse),
+            fresh=self.fresh,
+            now=now,
         )
         untold = news(run, found, self._told())
         if untold:

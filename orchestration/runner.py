@@ -89,6 +89,13 @@ class Runner:
         lease.restart(self.ledger, run, job, now=self.clock.now())
         return self._work(run["id"], run["job"], job, halt or Halt())
 
+    def tell_end(self, run_id: str) -> None:
+        """Let the listeners hear of a run whose own process could not tell its end."""
+        record = self.ledger.run(run_id)
+        fields = {"status": record["status"], "error": record["error"], "record": record}
+        for listener in self.listeners:
+            listener(Event(name="run_ended", run_id=run_id, fields=fields))
+
     def _work(self, run_id: str, name: str, job: plan.Job, halt: Halt) -> dict[str, Any]:
         with halt.child() as own, lease.held(run_id):
             work = _Run(runner=self, run_id=run_id, name=name, job=job, halt=own)

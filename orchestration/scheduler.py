@@ -69,7 +69,8 @@ class Scheduler:
 
     def tick(self, now: datetime) -> None:
         """Start every job that is due and free."""
-        lease.bury(self.runner.ledger, now)
+        for run_id in lease.bury(self.runner.ledger, now):
+            self.runner.tell_end(run_id)
         for name, (job, schedule) in self.scheduled.items():
             handled = self.handled(name, schedule, now)
             if times := due(schedule, handled=handled, now=now):

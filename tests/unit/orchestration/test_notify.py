@@ -79,6 +79,12 @@ def test_another_job_and_a_cancelled_run_do_not_end_a_trouble() -> None:
     assert notify.news(run("cancelled"), [], told={"job daily": "it broke"}) == []
 
 
+def test_another_job_s_run_that_died_is_told_by_whoever_comes_next() -> None:
+    died = {**run("failed"), "job": "nightly", "error": "The process died."}
+    troubles = notify.troubles(run(), others=[died], news_at={}, fresh={}, now=NOW)
+    assert troubles == [Trouble(name="job nightly", message="The process died.")]
+
+
 @pytest.fixture
 def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     """A real HTTP server that Apprise's json:// posts to."""
