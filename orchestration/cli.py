@@ -20,6 +20,7 @@ from orchestration.cli_options import (
     Target,
 )
 from orchestration.cli_outputs import outputs
+from orchestration.cli_quarantine import quarantine
 from orchestration.cli_watch import watch
 from orchestration.service.commands import serve, token
 
@@ -154,6 +155,7 @@ def _single(
 app.add_typer(watch)
 app.add_typer(loading)
 app.add_typer(outputs)
+app.add_typer(quarantine, name="quarantine")
 app.command()(serve)
 app.add_typer(token, name="token")
 
