@@ -107,6 +107,14 @@ def load(
     return _joined(result, rest)
 
 
+def settle(source: DltSource, target: Target) -> list[str]:
+    """Finish what a killed load of a source left behind; return what to tell of it."""
+    try:
+        return _finish_pending(_pipeline(source, target))
+    except Exception as error:
+        raise explain(error, source.name) from error
+
+
 def _joined(first: LoadResult, rest: LoadResult) -> LoadResult:
     return LoadResult(
         source=first.source,
