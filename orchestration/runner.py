@@ -156,7 +156,8 @@ class _Run:
             running[pool.submit(self._step, step)] = step
 
     def _skip(self, step: plan.Step, statuses: dict[str, str]) -> None:
-        blockers = [need for need in step.needs if statuses[need] != plan.COMPLETED]
+        failed = plan.ENDED - {plan.COMPLETED}
+        blockers = [need for need in step.needs if statuses[need] in failed]
         reason = f"Left out: it stands on '{blockers[0]}', which has not completed."
         status = plan.CANCELLED if self.halt.soon.is_set() else plan.SKIPPED
         statuses[step.name] = status
