@@ -42,9 +42,10 @@ docs: $(STAMP) ## write the models' documentation to var/docs as one page
 	@cd dbt_project && ../$(BIN)/dbt --quiet docs generate --static --target-path ../var/docs
 	@echo "The page is var/docs/static_index.html."
 
-lock: $(STAMP) ## resolve pyproject.toml anew into requirements.lock
+lock: ## resolve pyproject.toml anew into requirements.lock
+	@[ -x $(BIN)/uv ] || $(MAKE) install
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --extra demo --extra dev pyproject.toml \
+		--no-emit-index-url --no-header --extra demo --extra brokers --extra dev pyproject.toml \
 		-o requirements.lock $(ARGS)
 
 install: $(STAMP) ## make the environment in .venv (the others do it when needed)
