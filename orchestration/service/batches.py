@@ -63,7 +63,7 @@ def answer(store: Store, ask: Ask, most: int, now: datetime) -> Answered:
         now: the time, UTC.
 
     Raises:
-        Refused: 413 for too many items, 422 for no batch or a key used for another body.
+        Refused: 422 for no batch, too many items, or a key used for another body.
     """
     if ask.key is not None and not 0 < len(ask.key) <= LONGEST_KEY:
         raise Refused(422, f"An Idempotency-Key has 1 to {LONGEST_KEY} characters.")
@@ -81,7 +81,7 @@ def parsed(body: bytes, most: int) -> list[Any]:
     """Return the items of a batch's body.
 
     Raises:
-        Refused: 413 for too many items, 422 for what is no batch.
+        Refused: 422 for what is no batch, or has too many items.
     """
     try:
         content = orjson.loads(body)
@@ -94,7 +94,7 @@ def parsed(body: bytes, most: int) -> list[Any]:
         raise Refused(422, "items: must be a list of at least one item.")
     if len(found) > most:
         raise Refused(
-            413,
+            422,
             f"{len(found)} items; a batch has {most} at most. Send several batches, or one to "
             "/api/v1/batch/async.",
         )

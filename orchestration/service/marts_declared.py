@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 TYPES: Final[dict[str, dict[str, Any]]] = {
     "integer": {"type": "integer", "minimum": -(2**63) + 1, "maximum": 2**63 - 1},
-    "decimal": {"type": "number", "minimum": -1e15, "maximum": 1e15},
+    "decimal": {"type": "number"},
     "number": {"type": "number"},
     "boolean": {"type": "boolean"},
     "date": {"type": "string", "format": "date"},

@@ -8,7 +8,14 @@ import anyio
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from orchestration.service import marts_declared, pages, postgres_export, query, statements
+from orchestration.service import (
+    marts_declared,
+    pages,
+    postgres_export,
+    published,
+    query,
+    statements,
+)
 from orchestration.service.access import Reader  # noqa: TC001  FastAPI reads the annotations
 from orchestration.service.export import FORMATS, Export
 from orchestration.service.export_response import ExportResponse
@@ -89,7 +96,7 @@ async def _read(service: Service, ask: Ask, version: str | None) -> bytes:
     connection = await run_in_threadpool(service.published.connect)
 
     def work() -> bytes:
-        with connection:
+        with connection, published.readable(ask.mart.model):
             return service.pages.answer(connection, ask, version)
 
     try:

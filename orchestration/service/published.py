@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,8 @@ from loaders.warehouse import published_path
 from orchestration.errors import OrchestrationError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from loaders.warehouse import Target
 
 MEMORY: Final = "768MB"
@@ -23,6 +26,24 @@ class NotPublished(OrchestrationError):
     """No run has published marts yet, or they cannot be read."""
 
     retryable = True
+
+
+@contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Turn what the engine says of a table into one clear sentence.
+
+    Raises:
+        NotPublished: the table is not there, or not as its yml has it.
+    """
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in {"duckdb", "_duckdb", "psycopg2"}:
+            raise
+        reason = str(error).partition("\n")[0]
+        raise NotPublished(
+            f"Cannot read '{what}': {reason}. A run publishes it as its yml has it; then ask again."
+        ) from error
 
 
 class Published:

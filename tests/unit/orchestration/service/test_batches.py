@@ -81,7 +81,7 @@ def test_what_is_no_batch_is_refused(client: httpx.Client, service: Service) -> 
     }
     found = {body: client.post(PLACE, content=body).status_code for body in bodies}
     assert found == bodies
-    assert client.post(PLACE, json=users(*range(1, 102))).status_code == 413
+    assert client.post(PLACE, json=users(*range(1, 102))).status_code == 422
     assert client.post("/api/v1/robots/batch", json=users(1)).status_code == 404
     assert stored(service) == 0
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -174,3 +176,13 @@ def test_before_anything_is_published_it_says_so(client: httpx.Client, home: Pat
 def test_only_models_with_the_meta_are_served(client: httpx.Client, service: Service) -> None:
     assert list(service.marts) == ["users"]
     assert client.get("/api/v1/dim_products").status_code == 404
+
+
+def test_a_table_that_is_not_as_its_yml_says_is_told(client: httpx.Client, home: Path) -> None:
+    with duckdb.connect(str(home / "published.tmp")) as connection:
+        connection.execute("create schema marts; create table marts.dim_users (user_id bigint)")
+    (home / "published.tmp").replace(home / "published.duckdb")
+    for path in (PLACE, f"{PLACE}/export"):
+        answer = client.get(path)
+        assert answer.status_code == 503
+        assert "email" in answer.json()["detail"]
