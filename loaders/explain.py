@@ -70,6 +70,7 @@ def _tell_dlt(cause: BaseException, source: str) -> LoaderError | None:
     fields = ", ".join(sorted(set(re.findall(r"for field `(\w+)`", text)))) or "a setting"
     looked = re.findall(r"\((Environment Variables|secrets\.toml|config\.toml), ([^()]+)\)", text)
     places = "; ".join(dict.fromkeys(f"{place} {key}" for place, key in looked))
+    places += f"; [sources.{source}] in .dlt/config.toml and .dlt/secrets.toml"
     return SettingMissing(
         f"The source '{source}' lacks the setting {fields}. Looked in: {places}. Set one of them."
     )

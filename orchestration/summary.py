@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def write(run: Mapping[str, Any], settings: Settings) -> None:
     """Write a run's summary to standard output."""
     show.text()
-    if not run["tables"] and any(row["kind"] == "load" for row in run["steps"]):
+    loads = {row["status"] for row in run["steps"] if row["kind"] == "load"}
+    if loads == {plan.COMPLETED} and not run["tables"]:
         show.text("Rows: no source had anything new.\n")
     for content in grids(run):
         show.grid(content)
