@@ -226,9 +226,10 @@ class _Run:
         )
 
     def _recorded(self, step: plan.Step) -> tuple[str, ...]:
-        if step.kind != "load":
+        if step.kind not in {"load", "sweep", "backfill"}:
             return ()
-        return self.runner.ledger.recorded_loads(step.argument)
+        source = step.argument.partition(" ")[0].partition(".")[0]
+        return self.runner.ledger.recorded_loads(source)
 
     def _progress(self, step: plan.Step, fields: dict[str, Any]) -> None:
         """Pass on what a step tells; the time it stood in line is not its own."""
