@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SIZES = (1, 7, 1_000, 100_000)
-NOT_ROWS = {"_dlt_load_id", "rejected_at"}
+NOT_ROWS = {"_dlt_load_id", "rejected_at", "origin"}
+"""Differs from load to load: a page's URL, where a reject came from, names the page's size."""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,10 @@ def test_the_result_is_the_same_at_every_batch_size(
         counts = sorted((t.table, t.read, t.loaded, t.collapsed, t.rejected) for t in result.tables)
         found.append((counts, contents(target, f"raw_{source}")))
     assert found[0][0]
-    assert all(other == found[0] for other in found[1:])
+    for counts, tables in found[1:]:
+        assert counts == found[0][0]
+        for table, rows in tables.items():
+            assert rows == found[0][1][table]
 
 
 def contents(target: Target, schema: str) -> dict[str, list[tuple[Any, ...]]]:
