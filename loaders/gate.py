@@ -5,6 +5,7 @@ Set-wise in DuckDB: rows never pass through Python one by one.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -190,8 +191,31 @@ class Gate(ItemTransform[Any, Any]):
             return item, fields, "to_json(page)::varchar"
         rows = item if isinstance(item, list) else [item]
         names = dict.fromkeys(name for row in rows for name in row)
-        page = pa.table({"payload": [orjson.dumps(row, default=str).decode() for row in rows]})
+        page = pa.table({"payload": [as_json(row) for row in rows]})
         return page, {normalize(n): json_field("payload", n) for n in names}, "payload"
+
+
+def feed_children(resources: Mapping[str, DltResource], shapes: Mapping[str, Shape]) -> None:
+    """Give resources that hang on a declared one, as in rest_api, its rows that passed."""
+    for resource in resources.values():
+        pipe = resource._pipe  # noqa: SLF001 - dlt tells a resource's parent nowhere else
+        if pipe.parent is not None and pipe.parent.name in shapes:
+            pipe.insert_step(_plain_rows, 0)
+
+
+def _plain_rows(item: Any, meta: Any = None) -> Any:
+    if meta is not None or item is None:  # rejects have no children
+        return None
+    return item.to_pylist() if isinstance(item, pa.Table) else item
+
+
+def as_json(row: Any) -> str:
+    """Return a row as JSON, whatever is in it: whole numbers of any size, keys of any type."""
+    try:
+        return orjson.dumps(row, default=str).decode()
+    except TypeError:
+        text = json.dumps(row, default=str, ensure_ascii=False)
+        return text.encode(errors="replace").decode()
 
 
 def normalize(name: str) -> str:
@@ -201,8 +225,12 @@ def normalize(name: str) -> str:
 
 def json_field(document: str, key: str) -> str:
     """Return the SQL expression of one key of a JSON document, as text."""
-    path = '$."' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return f"json_extract_string({document}, {literal(path)})"
+    return f"json_extract_string({document}, {literal(json_path(key))})"
+
+
+def json_path(key: str) -> str:
+    """Return DuckDB's path of one key of a JSON document."""
+    return '$."' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def origin(item: Any) -> str:

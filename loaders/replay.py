@@ -94,9 +94,15 @@ def _replayed(
             [load_id],
         )
         connection.execute("commit")
-    except Exception:
+    except Exception as error:
         connection.execute("rollback")
-        raise
+        if isinstance(error, LoaderError):
+            raise
+        raise LoaderError(
+            f"Cannot replay the rejects of '{source.name}': {str(error).strip().splitlines()[0]}. "
+            "Nothing has changed. Where a column's declared type is another now, its table must "
+            "be given that type first."
+        ) from error
     return counts
 
 

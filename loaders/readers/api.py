@@ -9,7 +9,8 @@ that came with them, and done again until one is whole:
 - what it grew by stands behind the row that was last when the reading began: no deletion hid
   behind an addition.
 
-Rows that come twice collapse by their key.
+A list of which two readings saw the same stands still as well: it has rows with the same key. Rows
+that come twice collapse by their key.
 """
 
 from __future__ import annotations
@@ -122,11 +123,13 @@ def numbered_pages(session: requests.Session, pages: Numbered) -> Iterator[Page]
         SourceRefused: there are more pages than `most_pages`.
         SourceUnreachable: the list shifted during each reading, or a page is not as declared.
     """
+    before: _Reading | None = None
     for _ in range(pages.readings):
         reading = _Reading(session, pages)
         yield from reading.pages()
-        if not (shifted := reading.shifted()):
+        if not (shifted := reading.shifted()) or reading.is_like(before):
             return
+        before = reading
     raise SourceUnreachable(
         f"The pages of '{shown_url(pages.url)}' shifted during each of {pages.readings} readings: "
         f"{shifted}. Load again at a quieter time; nothing was lost."
@@ -151,15 +154,16 @@ class _Reading:
         first = self._get(1)
         last = max(ceil(self.totals[0] / self.numbered.size), 1)
         _check_pages(self.numbered.url, last, self.numbered.most_pages)
-        ending = self._get(last) if last > 1 else first
+        if last == 1:
+            self.mark = self._key(first[-1]) if first else None
+            yield self._seen(first)
+            return
+        self.totals.clear()  # what shifted until now does not matter
+        ending = self._get(last)
         self.mark = self._key(ending[-1]) if ending else None
         self.behind_mark = None if ending else 0
-        if last == 1:
-            yield self._seen(first)
-        else:
-            yield self._seen(first)
-            yield from self._between(2, last)
-        yield from self._from(last if last > 1 else 2)
+        yield from self._between(1, last)
+        yield from self._from(last)
 
     def shifted(self) -> str:
         """Return how the list shifted under this reading; '' when it did not."""
@@ -171,6 +175,10 @@ class _Reading:
         if self.behind_mark != final - first:
             return f"{final - first} more rows than before, not all of them at the end"
         return ""
+
+    def is_like(self, before: _Reading | None) -> bool:
+        """Tell whether another reading saw the same: some rows then really have the same key."""
+        return before is not None and before.keys == self.keys and before.totals == self.totals
 
     def _between(self, number: int, last: int) -> Iterator[Page]:
         """Yield pages from one number to before another, some of them under way side by side."""

@@ -5,6 +5,7 @@ For dlt's rest_api (`"client": {"session": session(Manners(rate=5))}`) and for `
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 from dataclasses import dataclass, field
@@ -164,7 +165,10 @@ def _read(response: requests.Response) -> str:
     try:
         document = orjson.loads(response.content)
     except orjson.JSONDecodeError as error:
-        return f"its JSON is cut off or broken ({error})"
+        try:
+            document = json.loads(response.content)  # takes NaN, as some servers write
+        except ValueError:
+            return f"its JSON is cut off or broken ({error})"
     response.json = lambda **_: document  # type: ignore[method-assign]
     return ""
 

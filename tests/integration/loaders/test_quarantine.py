@@ -13,6 +13,7 @@ import pytest
 from loaders import rejects
 from loaders.columns import columns, latest_first
 from loaders.dispositions import REPLACE_KEYS
+from loaders.errors import LoaderError
 from loaders.load import load
 from loaders.readers.files import files
 from loaders.rejects import Reject, RejectUnknown, Wanted
@@ -160,9 +161,12 @@ def test_a_new_column_comes_along(target: Target) -> None:
 
 def test_only_what_is_meant_is_replayed(target: Target) -> None:
     load(shop(sale(1, "much"), sale(2, "more")), target=target)
-    found = replay(shop(declared=LOOSE), target=target, wanted=Wanted(reason="more"))
-    assert counts(found)[0][0] == 1
-    assert len(open_(target)) == 1
+    found = replay(shop(), target=target, wanted=Wanted(reason="more"))
+    assert counts(found) == [(1, 0, 0, 1)]
+    with pytest.raises(LoaderError, match=r"Cannot replay the rejects of 'corner': .*Nothing has"):
+        replay(shop(declared=LOOSE), target=target)
+    assert len(open_(target)) == 2
+    assert sales(target) == []
 
 
 def test_a_dismissed_row_is_kept_and_open_no_more(target: Target) -> None:
