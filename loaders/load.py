@@ -24,7 +24,7 @@ from loaders.accounting import TableCount, table_counts, tallied
 from loaders.commit import committing
 from loaders.cursor import guard
 from loaders.explain import explain
-from loaders.gate import REJECT_SHAPE, Gate, Shape, empty_rows, shape
+from loaders.gate import REJECT_SHAPE, Gate, Shape, empty_rows, feed_children, shape
 from loaders.quarantine import HINTS, TABLE
 from loaders.side_table import add_table
 
@@ -192,6 +192,7 @@ def _run(pipeline: Pipeline, source: DltSource) -> None:
         _declare(pipeline, source, shapes)
     for name, found in shapes.items():
         _guard(source.resources[name], found)
+    feed_children(source.selected_resources, shapes)
     pipeline.run(source, loader_file_format="parquet").raise_on_failed_jobs()
 
 
