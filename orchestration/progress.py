@@ -18,6 +18,8 @@ WORDS = {
     plan.CANCELLED: "cancelled",
 }
 
+MARKS = {plan.COMPLETED: ("✓", "green"), plan.FAILED: ("✗", "red")}
+
 
 def told(outcome: Outcome | None) -> str:
     """Say in a few words what a step did."""
@@ -137,15 +139,19 @@ class LiveProgress:
         return {"completed": self.nodes_done, "text": fields["node"]}
 
     def _ended(self, event: Event) -> None:
+        from rich.text import Text
+
         if event.step in self.bars:
             self.progress.remove_task(self.bars.pop(event.step))
         status, fields = event.fields["status"], event.fields
-        mark = {plan.COMPLETED: "[green]✓[/]", plan.FAILED: "[red]✗[/]"}.get(status, "[yellow]-[/]")
-        self.progress.console.print(
-            f"{mark} {event.step:26} {fields['seconds']:5.1f} s  [dim]", end="", highlight=False
-        )
         text = fields.get("error") or told(fields.get("outcome"))
-        self.progress.console.print(text, style="dim", markup=False, highlight=False)
+        # in one piece: the bars below would paint over half a line
+        line = Text.assemble(
+            MARKS.get(status, ("-", "yellow")),
+            f" {event.step:26} {fields['seconds']:5.1f} s  ",
+            (text, "dim"),
+        )
+        self.progress.console.print(line, highlight=False)
 
     def __enter__(self) -> Self:
         self.progress.start()
