@@ -42,7 +42,9 @@ def test_every_option_that_is_told_exists(page: Path) -> None:
     for words in lines(page):
         if words[0] != "tidemill" or words[1] not in COMMANDS:
             continue
-        options = {name for it in group.commands[words[1]].params for name in it.opts}
+        command = group.commands[words[1]]
+        command = getattr(command, "commands", {}).get(words[2] if words[2:] else "", command)
+        options = {name for it in command.params for name in it.opts}
         told = {word.partition("=")[0] for word in words[2:] if word.startswith("--")}
         assert told <= options | {"--help", "--debug", "--verbose"}, words
 

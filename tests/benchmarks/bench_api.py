@@ -1,0 +1,124 @@
+"""A web API to DuckDB: pages a second of `load()`, beside what the server gives to a bare loop.
+
+`python tests/benchmarks/bench_api.py [pages] [--rate 50] [--rounds 3]` serves rows itself, at an
+allowed rate and without one, lets the contenders take turns, and prints medians and ratios.
+Wanted: 0.9 of what the server gives at the allowed rate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+import time
+from pathlib import Path
+from shutil import rmtree
+from statistics import median
+from tempfile import mkdtemp
+from typing import Any
+
+ROWS_A_PAGE = 100
+ANSWER_SECONDS = 0.02
+
+
+def serve(pages: int, rate: float | None, place: Any) -> None:
+    """Serve rows by page number until the process is ended."""
+    from tests.integration.loaders.shelf import Shelf, row
+
+    rows = [row(number) for number in range(pages * ROWS_A_PAGE)]
+    with Shelf(rows, delay=ANSWER_SECONDS, calls_a_second=rate) as shelf:
+        place.put(shelf.url)
+        time.sleep(3600)
+
+
+def bare(url: str, pages: int) -> float:
+    """Seconds of a loop that asks for page after page and does nothing with them."""
+    import requests
+
+    begun = time.perf_counter()
+    with requests.Session() as session:
+        for number in range(1, pages + 1):
+            params = {"page": number, "page_size": ROWS_A_PAGE}
+            answer = session.get(f"{url}/pages", params=params, timeout=60)
+            assert len(answer.json()["items"]) == ROWS_A_PAGE
+    return time.perf_counter() - begun
+
+
+def ours(url: str, pages: int, rate: float | None, at_once: int) -> float:
+    """Seconds of a load of all pages, from the first request to the commit and the accounting."""
+    import dlt
+
+    from loaders.columns import columns
+    from loaders.dispositions import REPLACE_KEYS
+    from loaders.load import load
+    from loaders.readers.api import Numbered, numbered_pages
+    from loaders.readers.session import Manners, PoliteSession
+    from loaders.warehouse import Target
+
+    declared = columns(id="bigint", name="text", updated_at="timestamp")
+
+    @dlt.resource(name="rows", primary_key="id", columns=declared, write_disposition=REPLACE_KEYS)
+    def rows() -> Any:
+        session = PoliteSession(Manners(rate=rate, at_once=at_once))
+        place = Numbered(url=f"{url}/pages", key="id", size=ROWS_A_PAGE, at_once=at_once)
+        yield from numbered_pages(session, place)
+
+    @dlt.source(name="measured")
+    def measured() -> Any:
+        return rows
+
+    path = Path(os.environ["TIDEMILL_VAR"]) / "warehouse.duckdb"
+    begun = time.perf_counter()
+    result = load(measured(), target=Target(name="duckdb", kind="duckdb", path=path))
+    assert sum(table.read - table.rejected for table in result.tables) >= pages * ROWS_A_PAGE
+    return time.perf_counter() - begun
+
+
+def measure(pages: int, rate: float | None, rounds: int) -> dict[str, float]:
+    """Return pages a second of each contender."""
+    place: Any = multiprocessing.Queue()
+    server = multiprocessing.Process(target=serve, args=(pages, rate, place), daemon=True)
+    server.start()
+    url = place.get()
+    found: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        if rate is None:
+            found.setdefault("a bare loop", []).append(bare(url, pages))
+            found.setdefault("load(), one at a time", []).append(ours(url, pages, None, 1))
+        found.setdefault("load(), four at once", []).append(ours(url, pages, rate, 4))
+    server.terminate()
+    return {name: pages / median(seconds) for name, seconds in found.items()}
+
+
+def say(line: str) -> None:
+    """Write a line."""
+    sys.stdout.write(line + "\n")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pages", nargs="?", type=int, default=400)
+    parser.add_argument("--rate", type=float, default=25.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    folder = mkdtemp(prefix="tidemill-bench-")
+    os.environ["TIDEMILL_VAR"] = folder
+    try:
+        ours_at_rate = measure(given.pages, given.rate, given.rounds)["load(), four at once"]
+        free = measure(given.pages, None, given.rounds)
+    finally:
+        rmtree(folder, ignore_errors=True)
+    say(f"{given.pages} pages of {ROWS_A_PAGE} rows, median of {given.rounds}")
+    say(
+        f"  allowed {given.rate:g} a second: {ours_at_rate:.1f}, "
+        f"{ours_at_rate / given.rate:.2f} of it (wanted 0.9)"
+    )
+    for name, pace in free.items():
+        say(f"  no limit, {name}: {pace:.1f} a second, {pace / free['a bare loop']:.2f} of a loop")
+
+
+if __name__ == "__main__":
+    main()
