@@ -120,8 +120,9 @@ class Delivery:
     def _plan(self, approve: Callable[[Counts], object]) -> Counts:
         model = model_of(self.outbox.connection, self.name, self.output.model, self.output.key)
         sender = self.output.sender
-        self.outbox.source = None if sender.keeps_rows else model
-        return self.record.plan(model, sender.batch_size, approve, keeps_rows=sender.keeps_rows)
+        keeps_rows = sender.keeps_rows or model.is_view
+        self.outbox.source = None if keeps_rows else model
+        return self.record.plan(model, sender.batch_size, approve, keeps_rows=keeps_rows)
 
     def _result(self) -> DeliveryResult:
         return DeliveryResult(

@@ -113,6 +113,8 @@ class Model:
     key: tuple[str, ...]
     types: dict[str, str]
     """Type by column, in the table's order."""
+    is_view: bool = False
+    """Whether each look at it computes it anew."""
 
     @property
     def payload(self) -> list[str]:
@@ -178,7 +180,12 @@ def describe(connection: Connection, name: str, key: Sequence[str]) -> Model:
         [schema, table],
     ).fetchall()
     types = {str(row[0]): _type(*row[1:]) for row in found if not row[0].startswith("_")}
-    return Model(kind=connection.kind, name=name, key=tuple(key), types=types)
+    views = connection.execute(
+        "select 1 from information_schema.tables "
+        "where table_schema = ? and table_name = ? and table_type = 'VIEW'",
+        [schema, table],
+    ).fetchall()
+    return Model(kind=connection.kind, name=name, key=tuple(key), types=types, is_view=bool(views))
 
 
 def _type(kind: str, precision: int | None, scale: int | None) -> str:

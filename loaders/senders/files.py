@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from hashlib import file_digest
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from loaders.senders.copying import Layout, Part, copy, part_query, parts
 from loaders.senders.places import Place, place
+from loaders.senders.watched import watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,12 +107,20 @@ class Export:
         for name, part in todo.items():
             path = there.aside(name, scratch)
             query, types = part_query(self.model, part, self.output.layout)
-            copy(self.connection, query, types, self.output.layout, path)
+            with self._watched(done, part.rows, total):
+                copy(self.connection, query, types, self.output.layout, path)
             written.append(described(path, name, part.rows, part.fingerprint))
             there.put(path, name)
             done += part.rows
             self.on_progress(done, total)
         return tuple(written)
+
+    def _watched(self, done: int, rows: int, total: int) -> AbstractContextManager[None]:
+        """Tell of the progress within a file, where DuckDB writes it out of its own tables."""
+        if self.connection.kind != "duckdb":
+            return nullcontext()
+        tell = self.on_progress
+        return watched(self.connection.raw, lambda share: tell(done + int(share * rows), total))
 
 
 def described(path: Path, name: str, rows: int, fingerprint: str = "") -> Written:
