@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration import jobs, summary
+from orchestration import jobs, plan, summary
 from orchestration import settings as settings_
 from orchestration.ledger import Ledger
 
@@ -61,15 +62,22 @@ def content(
     details = [step["detail"] or {} for step in run["steps"]]
     models = [model for detail in details for model in detail.get("models", ())]
     return {
-        "run": run,
+        "run": {**run, "status": _status(run)},
         "history": history,
         "built": summary.built(run),
         "models": models[:SLOWEST],
         "quarantine": quarantine,
         "freshness": _freshness(run, history),
         "chart_title": jobs.CHART.title,
-        "chart": _chart(sales) if sales else "",
+        "chart": _kept_chart(sales, current.reports) if sales else "",
     }
+
+
+def _status(run: Mapping[str, Any]) -> str:
+    """Tell how all that the page reports on has ended, while the page itself is being written."""
+    ends = {step["status"] for step in run["steps"] if step["kind"] not in {"report", "send"}}
+    is_over = ends and not ends & {plan.RUNNING, plan.PENDING}
+    return plan.verdict(ends) if run["status"] == plan.RUNNING and is_over else run["status"]
 
 
 def _seen_by_readers(table: str, current: Settings) -> str:
@@ -162,6 +170,18 @@ def _freshness(
             if row["loaded"]:
                 entry.setdefault("new", past["started_at"])
     return [found[key] for key in sorted(found)]
+
+
+def _kept_chart(rows: Sequence[tuple[Any, ...]], folder: Path) -> str:
+    """Return the chart; drawn anew only when its rows have changed."""
+    mark = hashlib.sha256(repr((jobs.CHART, rows)).encode()).hexdigest()
+    kept = folder / ".chart.svg"
+    first, _, svg = kept.read_text().partition("\n") if kept.exists() else ("", "", "")
+    if first == mark:
+        return svg
+    svg = _chart(rows)
+    _replace(kept, f"{mark}\n{svg}")
+    return svg
 
 
 def _chart(rows: Sequence[tuple[Any, ...]]) -> str:

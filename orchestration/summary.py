@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration import plan, show
@@ -72,6 +74,11 @@ def notes(run: Mapping[str, Any]) -> list[str]:
         for row in run["steps"]
         for note in (row["detail"] or {}).get("notices", ())
     ]
+    found += [
+        f"{row['name']}: the test '{warning['name']}' warns: {warning['message']}."
+        for row in run["steps"]
+        for warning in (row["detail"] or {}).get("warnings", ())
+    ]
     return [*found, ""] if found else []
 
 
@@ -115,7 +122,12 @@ def where_next(run: Mapping[str, Any], settings: Settings) -> list[str]:
     files = [file for row in run["deliveries"] for file in row["files"] or ()]
     if files:
         lines.append(f"  files    {files[-1]}")
-    return ["", "Look next", *lines, "  history  tidemill status"]
+    return ["", "Look next", *lines, f"  history  {_command()} status"]
+
+
+def _command() -> str:
+    """Return how this program is called from here."""
+    return "tidemill" if shutil.which("tidemill") else f"{Path(sys.executable).parent}/tidemill"
 
 
 def _query(path: str) -> str:
