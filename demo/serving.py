@@ -10,6 +10,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from demo.errors import ShopError
 
@@ -63,11 +64,11 @@ class Serving:
             self._process.communicate()
 
     def _first_words(self, directory: Path) -> Ports:
-        output = self._process.stdout
+        output: Any = self._process.stdout
         ready, _, _ = select.select([output], [], [], START_SECONDS)
         line = output.readline() if ready and output else ""
         silence = {"error": f"The shop did not start. Its log '{directory / LOG}' tells why."}
-        words = json.loads(line) if line else silence
+        words: dict[str, Any] = json.loads(line) if line else silence
         if "error" in words:
             self.stop()
             raise ShopError(words["error"])
