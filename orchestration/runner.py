@@ -131,7 +131,8 @@ class _Run:
         self.details = {step["name"]: step["detail"] or {} for step in record}
         left = [step for step in self.job.steps if statuses[step.name] == plan.PENDING]
         self.tell("run_started", job=self.name, steps=[step.name for step in left])
-        self.runner.executor.warm({step.kind for step in left})
+        # What may find nothing to do is made ready when there is something to do.
+        self.runner.executor.warm({step.kind for step in left if not step.only_new})
         running: dict[Future[str], plan.Step] = {}
         with ThreadPoolExecutor(self.runner.side_by_side) as pool:
             while True:
@@ -182,6 +183,8 @@ class _Run:
             completed_at=self.runner.clock.now(),
         )
         self.details[step.name] = outcome.detail
+        if any(table.loaded or table.rejected for table in outcome.tables):
+            self.runner.executor.warm({other.kind for other in self.job.steps})
         self.tell("step_ended", step.name, status=plan.COMPLETED, seconds=seconds, outcome=outcome)
         return plan.COMPLETED
 

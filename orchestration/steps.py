@@ -104,13 +104,20 @@ def transform(request: Request, emit: Emit) -> Outcome:
 
     with writing(request, emit) as warehouse:
         seen = {"project": dbt.fingerprint_text(), "loads": audit.loads(warehouse)}
-        if request.only_new and request.before and request.before.get("seen") == seen:
-            return Outcome(
-                detail={"unchanged": True, "seen": seen, "build": request.before["build"]}
-            )
         with audit.pending(warehouse, request.argument, request.run_id):
             detail = dbt.build(request, emit)
         return Outcome(detail={**detail, "seen": seen, "build": request.run_id})
+
+
+def unchanged(request: Request, emit: Emit) -> Outcome:
+    """Tell whether the models stand as they were built and tested; needs no dbt to find out."""
+    from orchestration import audit, dbt
+
+    before = request.before or {}
+    with writing(request, emit) as warehouse:
+        seen = {"project": dbt.fingerprint_text(), "loads": audit.loads(warehouse)}
+    same = before.get("seen") == seen
+    return Outcome(detail={"unchanged": same, "seen": seen, "build": before.get("build")})
 
 
 def publish(request: Request, emit: Emit) -> Outcome:
@@ -214,26 +221,36 @@ def compact(request: Request, emit: Emit) -> Outcome:
 
 
 _LIBRARIES: Final = (
+    "jinja2",
     "dlt.common.libs.pyarrow",
     "dlt.destinations.impl.duckdb.duck",
     "dlt.sources.helpers.requests",
     "pyarrow.dataset",
 )
-_PARTS: Final = ("loaders.load", "loaders.deliver", "loaders.publish", "orchestration.audit")
+_PARTS: Final = (
+    "loaders.load",
+    "loaders.deliver",
+    "loaders.publish",
+    "orchestration.audit",
+    "orchestration.report",
+)
 _LOADERS: Final = ",".join((*_PARTS, *SOURCES.values(), *OUTPUTS.values(), *_LIBRARIES))
 _DBT: Final = "orchestration.dbt"
-_REPORT: Final = "orchestration.report,altair,vl_convert,jinja2"
 
 KINDS: Final = {
     "load": Kind(function="orchestration.steps:load", preload=_LOADERS),
     "sweep": Kind(function="orchestration.load_steps:sweep", preload=_LOADERS),
     "backfill": Kind(function="orchestration.load_steps:backfill", preload=_LOADERS),
-    "transform": Kind(function="orchestration.steps:transform", preload=_DBT),
+    "transform": Kind(
+        function="orchestration.steps:transform",
+        preload=_DBT,
+        shortcut=Kind(function="orchestration.steps:unchanged", preload=_LOADERS),
+    ),
     "publish": Kind(function="orchestration.steps:publish", preload=_LOADERS),
     "deliver": Kind(function="orchestration.steps:deliver", preload=_LOADERS),
-    "report": Kind(function="orchestration.steps:report", preload=_REPORT),
-    "send": Kind(function="orchestration.steps:send", preload=_REPORT),
-    "retain": Kind(function="orchestration.steps:retain", preload=_REPORT),
+    "report": Kind(function="orchestration.steps:report", preload=_LOADERS),
+    "send": Kind(function="orchestration.steps:send", preload=_LOADERS),
+    "retain": Kind(function="orchestration.steps:retain", preload=_LOADERS),
     "backup": Kind(function="orchestration.steps:backup", preload=_LOADERS),
     "compact": Kind(function="orchestration.steps:compact", preload=_LOADERS),
 }

@@ -37,6 +37,8 @@ class Kind:
     """`module:function`; takes a Request and an emit function, returns an Outcome."""
     preload: str
     """Modules that the warm process imports beforehand, separated by commas."""
+    shortcut: Kind | None = None
+    """Asked first when the step may be left as it is; what it finds `unchanged` is left so."""
 
 
 class Workers:
@@ -66,6 +68,15 @@ class Workers:
             Cancelled: it was ended because `stop` was set.
         """
         kind = self.kinds[request.kind]
+        if kind.shortcut and request.only_new and request.before:
+            outcome = self._call(kind.shortcut, request, timeout, stop, emit)
+            if outcome.detail.get("unchanged"):
+                return outcome
+        return self._call(kind, request, timeout, stop, emit)
+
+    def _call(
+        self, kind: Kind, request: Request, timeout: float, stop: threading.Event, emit: Emit
+    ) -> Outcome:
         process = self._process(kind.preload)
         call = _Call(process, process.connect(), request)
         with call.connection:

@@ -24,6 +24,10 @@ def load(request: Request, emit: Emit) -> Outcome:
     return Outcome(detail={"pid": os.getpid(), "argument": request.argument})
 
 
+def look(request: Request, emit: Emit) -> Outcome:
+    return Outcome(detail={"unchanged": request.argument == "same", "looked": True})
+
+
 def hang(request: Request, emit: Emit) -> Outcome:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     Path(request.argument).write_text(f"{os.getpid()} {child.pid}")

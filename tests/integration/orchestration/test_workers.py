@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,6 +115,20 @@ def test_a_module_that_does_not_import_is_told(
     (tmp_path / "own_steps.py").write_text("import nowhere_to_be_found")
     with pytest.raises(StepFailed, match="No module named 'nowhere_to_be_found'"):
         run(own_workers, request_of("load"))
+
+
+def test_a_step_that_may_be_left_as_it_is_is_looked_at_first(
+    own_workers: Workers, request_of: RequestOf
+) -> None:
+    load = own_workers.kinds["load"]
+    look = Kind(function="own_steps:look", preload="own_steps")
+    own_workers.kinds = {"load": replace(load, shortcut=look)}
+    same = replace(request_of("load", "same"), only_new=True, before={"build": "r0"})
+    other = replace(same, argument="other")
+    always = replace(same, only_new=False)
+    assert run(own_workers, same).detail == {"unchanged": True, "looked": True}  # type: ignore[attr-defined]
+    assert run(own_workers, other).detail["argument"] == "other"  # type: ignore[attr-defined]
+    assert run(own_workers, always).detail["argument"] == "same"  # type: ignore[attr-defined]
 
 
 def test_kill_9_of_the_runner_ends_its_steps(home: Path, tmp_path: Path) -> None:
