@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from dlt import Pipeline
-    from dlt.common.destination import TLoaderFileFormat
     from dlt.extract import DltResource, DltSource
 
     from loaders.warehouse import Target
@@ -193,7 +192,7 @@ def _run(pipeline: Pipeline, source: DltSource) -> None:
     for name, found in shapes.items():
         _guard(source.resources[name], found)
     feed_children(source.selected_resources, shapes)
-    pipeline.run(source, loader_file_format="parquet").raise_on_failed_jobs()
+    pipeline.run(source, **_format(pipeline, "parquet")).raise_on_failed_jobs()
 
 
 def _shapes(source: DltSource) -> dict[str, Shape]:
@@ -206,6 +205,12 @@ def _guard(resource: DltResource, found: Shape) -> None:
     add_table(resource, TABLE, HINTS)
     resource.add_step(Gate(found))
     guard(resource, found)
+
+
+def _format(pipeline: Pipeline, name: str) -> Any:
+    """Return how rows reach PostgreSQL; DuckDB takes Arrow as Parquet, and a SELECT as it is."""
+    is_duckdb = pipeline.destination.destination_name == "duckdb"
+    return {} if is_duckdb else {"loader_file_format": name}
 
 
 def _exists(pipeline: Pipeline, table: str) -> bool:
@@ -227,9 +232,7 @@ def _declare(pipeline: Pipeline, source: DltSource, shapes: dict[str, Shape]) ->
     ]
     rejects = dlt.resource([empty_rows(REJECT_SHAPE)], name=TABLE, **HINTS)
     # an empty Parquet file is more than dlt's way into PostgreSQL can take
-    is_duckdb = pipeline.destination.destination_name == "duckdb"
-    file_format: TLoaderFileFormat = "parquet" if is_duckdb else "csv"
-    pipeline.run([*tables, rejects], schema=source.schema, loader_file_format=file_format)
+    pipeline.run([*tables, rejects], schema=source.schema, **_format(pipeline, "csv"))
 
 
 def _account(

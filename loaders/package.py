@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +15,7 @@ from loaders.accounting import STATE
 from loaders.columns import literal, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from dlt import Pipeline
     from dlt.common.storages.load_package import LoadPackageInfo
@@ -38,26 +38,27 @@ def forget(pipeline: Pipeline, is_recorded: Callable[[str], bool]) -> None:
 
 
 def rewind(pipeline: Pipeline) -> None:
-    """Let a package whose loading was cut off merge its unfinished tables from their first file.
+    """Let a package whose loading was cut off load its unfinished tables from their first file.
 
-    A file that reached the staging table just before the end would stand there twice, and a merge
-    that was already planned would be planned again and run beside itself. So the merge is dropped,
-    the staging table is emptied, and all the table's files are to be loaded.
+    A file that reached a table just before the end would stand there twice, and a merge that was
+    already planned would be planned again and run beside itself. So the merge is dropped, what the
+    load brought to the table (or its staging table) is deleted, and all its files are to be loaded.
     """
     for load_id in pipeline.list_normalized_load_packages():
         package = pipeline.get_load_package_info(load_id)
         open_jobs = [*package.jobs["new_jobs"], *package.jobs["started_jobs"]]
         tables = {
-            job.job_file_info.table_name
+            job.job_file_info.table_name: package.schema.get_table(job.job_file_info.table_name)
             for job in open_jobs
             if job.job_file_info.file_format in DATA_FORMATS
-            and package.schema.get_table(job.job_file_info.table_name).get("write_disposition")
-            == "merge"
+            and "_dlt_load_id" in package.schema.get_table_columns(job.job_file_info.table_name)
         }
         for job in (*open_jobs, *package.jobs["completed_jobs"]):
             if job.job_file_info.table_name in tables:
                 _start_over(Path(package.package_path), Path(job.file_path))
-        _empty_staging(pipeline, tables)
+        merged = {name for name, table in tables.items() if table["write_disposition"] == "merge"}
+        _delete(pipeline, merged, is_staging=True)
+        _delete(pipeline, tables.keys() - merged, f"where _dlt_load_id = {literal(load_id)}")
 
 
 def _start_over(package: Path, job: Path) -> None:
@@ -68,11 +69,16 @@ def _start_over(package: Path, job: Path) -> None:
         job.unlink()
 
 
-def _empty_staging(pipeline: Pipeline, tables: set[str]) -> None:
-    with pipeline.sql_client() as client, client.with_staging_dataset():
-        for table in sorted(tables):
-            with suppress(DatabaseUndefinedRelation):
-                client.execute_sql(f"delete from {client.make_qualified_table_name(table)}")
+def _delete(
+    pipeline: Pipeline, tables: Iterable[str], where: str = "", *, is_staging: bool = False
+) -> None:
+    with pipeline.sql_client() as client:
+        place = client.with_staging_dataset() if is_staging else nullcontext()
+        with place:
+            for table in sorted(tables):
+                with suppress(DatabaseUndefinedRelation):
+                    name = client.make_qualified_table_name(table)
+                    client.execute_sql(f"delete from {name} {where}")
 
 
 def tallies(
@@ -85,7 +91,7 @@ def tallies(
     state: Any = pipeline.get_load_package_state(load_id)
     package = pipeline.get_load_package_info(load_id)
     return {
-        table: {**counts, "distinct": _distinct_rows(package, table, shapes.get(table))}
+        table: {**counts, "distinct": _sent_rows(package, table, shapes.get(table), counts)}
         for table, counts in state.get(STATE, {}).items()
     }
 
@@ -98,6 +104,15 @@ def new_columns(package: LoadPackageInfo, source: str) -> Iterator[str]:
             continue  # the table itself is new
         for column, hint in columns.items():
             yield f"{source}.{name} has a new column '{column}' ({hint.get('data_type')})."
+
+
+def _sent_rows(
+    package: LoadPackageInfo, table: str, shape: Shape | None, counts: Mapping[str, int]
+) -> int:
+    jobs = [j for j in package.jobs["completed_jobs"] if j.job_file_info.table_name == table]
+    if any(job.job_file_info.file_format == "model" for job in jobs):
+        return counts["good"] - counts["held"]  # the warehouse read the source itself
+    return _distinct_rows(package, table, shape)
 
 
 def _distinct_rows(package: LoadPackageInfo, table: str, shape: Shape | None) -> int:

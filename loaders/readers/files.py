@@ -1,7 +1,7 @@
 """Files of a folder or bucket, read by DuckDB: new and changed ones, each as a whole.
 
-A file's rows are replaced together: the table is merged on `_file`. Which files are known stands
-in the raw table `_files`, which travels in the same load package as the rows.
+A file's rows are replaced together: a rewritten file's old rows go before its new ones come.
+Which files are known stands in the raw table `_files`, in the same load package as the rows.
 """
 
 from __future__ import annotations
@@ -89,8 +89,7 @@ def files(
         _rows,
         name=name,
         columns={**columns, **PLACE},
-        merge_key="_file",
-        write_disposition=REPLACE_KEYS,
+        write_disposition="append",  # a rewritten file's old rows are deleted before
     )
     made: DltResource = resource(
         name, url, pattern, columns, csv or CsvOptions(), quiet_seconds, batch_size
@@ -119,7 +118,7 @@ def _rows(
         for file in fresh:
             if file.path in known:
                 _forget(table, file.path)
-            yield from staging.read(file)
+            staging.read(file)
             if staging.count >= batch_size:
                 yield from staging.hand_over()
         yield from staging.hand_over()

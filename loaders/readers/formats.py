@@ -10,19 +10,19 @@ from __future__ import annotations
 import csv
 import io
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from loaders.columns import literal, quoted
-from loaders.gate import json_field
+from loaders.gate import json_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import duckdb
-    from fsspec import AbstractFileSystem
 
 NO_DELIMITER: Final = "\x01\x02\x03\x04"
 KINDS: Final = {
@@ -55,13 +55,15 @@ class Arrival:
     """A file's rows as a DuckDB relation."""
 
     relation: str
-    """SQL that gives one row per line, with `_line`."""
+    """SQL that gives one row for each that can be told apart, with `_line`."""
     fields: dict[str, str]
     """Source column to the SQL expression of its value."""
     payload: str
     """SQL expression of the whole row as text."""
     unreadable: str = "null"
     """SQL expression that tells why a line is no row, else null."""
+    types: dict[str, str] = field(default_factory=dict)
+    """Source column to DuckDB type, where a format has types."""
 
 
 def kind_of(path: str) -> str | None:
@@ -77,25 +79,23 @@ class Unreadable(Exception):
 
 
 @contextmanager
-def opened(filesystem: AbstractFileSystem, path: str) -> Iterator[pa.NativeFile]:
+def opened(path: Path) -> Iterator[pa.NativeFile]:
     """Open a file for its bytes, decompressed as its name says."""
-    codec = CODECS.get(path.rsplit(".", 1)[-1].lower())
-    with filesystem.open(path, "rb") as file:
-        stream = pa.CompressedInputStream(file, codec) if codec else pa.PythonFile(file, "r")
-        with stream:
-            yield stream
+    codec = CODECS.get(path.suffix.lower().removeprefix("."))
+    with pa.input_stream(str(path), compression=codec) as stream:
+        yield stream
 
 
-def check_whole(filesystem: AbstractFileSystem, path: str) -> None:
+def check_whole(path: Path) -> None:
     """Read a compressed file to its end, which DuckDB's readers don't miss in a gzip.
 
     Raises:
         Unreadable: the end is not there.
     """
-    if path.rsplit(".", 1)[-1].lower() not in CODECS:
+    if path.suffix.lower().removeprefix(".") not in CODECS:
         return
     try:
-        with opened(filesystem, path) as stream:
+        with opened(path) as stream:
             while stream.read_buffer(1 << 20).size:
                 pass
     except OSError as error:
@@ -103,28 +103,27 @@ def check_whole(filesystem: AbstractFileSystem, path: str) -> None:
 
 
 def csv_arrival(
-    path: str,
-    filesystem: AbstractFileSystem,
-    options: CsvOptions,
-    declared: list[str],
-    broken: str,
+    path: Path, options: CsvOptions, declared: list[str], broken: str | None = None
 ) -> Arrival | None:
     """Return a CSV file's rows as text; None when the file is empty.
 
-    Lines that are no rows go to the table named `broken` (see `broken_lines`).
+    Lines that are no rows go to the table named `broken` (see `broken_lines`), or are left out.
     """
-    names = _header(path, filesystem, options) if options.header else declared
+    names = _header(path, options) if options.header else declared
     if not names:
         return None
     types = ", ".join(f"{literal(name)}: 'varchar'" for name in names)
+    errors = (
+        f"store_rejects=true, rejects_table='{broken}', rejects_scan='{broken}_scan'"
+        if broken
+        else "ignore_errors=true"
+    )
     relation = (
         f"select *, row_number() over () + {int(options.header)} as _line "
-        f"from read_csv({literal(path)}, "
-        f"columns={{{types}}}, auto_detect=false, header={options.header}, hive_partitioning=false, "
+        f"from read_csv({literal(str(path))}, columns={{{types}}}, auto_detect=false, "
+        f"header={options.header}, hive_partitioning=false, "
         f"delim={literal(options.delimiter)}, quote={literal(options.quote)}, "
-        f"escape={literal(options.escape)}, encoding={literal(options.encoding)}, "
-        f"store_rejects=true, rejects_table={literal(broken)}, "
-        f"rejects_scan={literal(broken + '_scan')})"
+        f"escape={literal(options.escape)}, encoding={literal(options.encoding)}, {errors})"
     )
     return Arrival(
         relation=relation,
@@ -142,37 +141,38 @@ def broken_lines(table: str) -> str:
     )
 
 
-def jsonl_arrival(path: str, connection: duckdb.DuckDBPyConnection) -> Arrival:
-    """Return a JSON Lines file's rows; every key that occurs in it is a field."""
-    connection.execute(
-        "create or replace temp table lines as "
+def jsonl_arrival(path: Path, keys: list[str]) -> Arrival:
+    """Return a JSON Lines file's rows, with the given keys as fields."""
+    paths = ", ".join(literal(json_path(key)) for key in keys)
+    lines = (
         "select line, row_number() over () as _line, "
         "case when json_valid(line) then json_type(line) = 'OBJECT' end as is_object "
-        f"from read_csv({literal(path)}, columns={{'line': 'varchar'}}, auto_detect=false, "
+        f"from read_csv({literal(str(path))}, columns={{'line': 'varchar'}}, auto_detect=false, "
         f"header=false, delim={literal(NO_DELIMITER)}, quote='', escape='')"
     )
-    keys = connection.execute(
-        "select distinct unnest(json_keys(line)) as key from lines where is_object order by key"
-    ).fetchall()
-    document = "case when is_object then line end"
     return Arrival(
-        relation="select * from lines where trim(line) <> ''",
-        fields={key: json_field(document, key) for (key,) in keys},
+        relation=(
+            "select line, _line, is_object, "
+            f"case when is_object then json_extract_string(line, [{paths}]) end as _values "
+            f"from ({lines}) where trim(line) <> ''"
+        ),
+        fields={key: f"_values[{number}]" for number, key in enumerate(keys, 1)},
         payload="line",
         unreadable="case when is_object is null then 'not valid JSON' "
         "when not is_object then 'not a JSON object' end",
     )
 
 
-def parquet_arrival(path: str, connection: duckdb.DuckDBPyConnection) -> Arrival:
+def parquet_arrival(path: Path, connection: duckdb.DuckDBPyConnection) -> Arrival:
     """Return a Parquet file's rows with their types."""
-    source = f"read_parquet({literal(path)}, file_row_number=true, hive_partitioning=false)"
+    source = f"read_parquet({literal(str(path))}, file_row_number=true, hive_partitioning=false)"
     described = connection.execute(f"describe select * from {source}").fetchall()
-    names = [str(row[0]) for row in described if row[0] != "file_row_number"]
+    types = {str(row[0]): str(row[1]) for row in described if row[0] != "file_row_number"}
     return Arrival(
         relation=f"select * exclude (file_row_number), file_row_number + 1 as _line from {source}",
-        fields={name: quoted(name) for name in names},
-        payload=_row_as_json(names),
+        fields={name: quoted(name) for name in types},
+        payload=_row_as_json(list(types)),
+        types=types,
     )
 
 
@@ -181,9 +181,9 @@ def _row_as_json(names: list[str]) -> str:
     return f"to_json(struct_pack({members}))::varchar"
 
 
-def _header(path: str, filesystem: AbstractFileSystem, options: CsvOptions) -> list[str]:
+def _header(path: Path, options: CsvOptions) -> list[str]:
     encoding = "utf-8-sig" if options.encoding == "utf-8" else options.encoding
-    with opened(filesystem, path) as stream:
+    with opened(path) as stream:
         text = io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="")
         try:
             first = next(csv.reader(text, delimiter=options.delimiter, quotechar=options.quote), [])

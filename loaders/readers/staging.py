@@ -1,11 +1,16 @@
-"""Rows of files on their way: judged in a DuckDB of their own, handed to dlt as Parquet files."""
+"""Rows of files on their way: scanned for what does not fit, then read by the warehouse itself.
+
+What passes never touches Python, nor a file in between: DuckDB is handed the SELECT (dlt's `.model`
+import) and reads the source file. Another warehouse is handed a Parquet file that DuckDB writes.
+A file is held by a link of its own meanwhile, so that it cannot vanish before it is loaded.
+"""
 
 from __future__ import annotations
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import dlt
@@ -13,19 +18,11 @@ import duckdb
 import pyarrow as pa
 
 from loaders.accounting import tally
-from loaders.columns import duckdb_type, literal
-from loaders.gate import Shape, normalize, reject_select
+from loaders.columns import duckdb_type, literal, quoted
+from loaders.gate import Shape, reject_select
 from loaders.quarantine import rejected
-from loaders.readers.formats import (
-    Arrival,
-    CsvOptions,
-    Unreadable,
-    broken_lines,
-    check_whole,
-    csv_arrival,
-    jsonl_arrival,
-    parquet_arrival,
-)
+from loaders.readers.formats import CsvOptions, Unreadable, check_whole
+from loaders.readers.scan import Scan, Scanner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +36,6 @@ REJECTS: Final = (
     "create table rejects (reject_id varchar, table_name varchar, reason varchar, payload varchar, "
     "origin varchar, position varchar, rejected_at timestamptz, _dlt_load_id varchar)"
 )
-
 UNREADABLE: Final = (
     duckdb.IOException,
     duckdb.InvalidInputException,
@@ -51,9 +47,9 @@ UNREADABLE: Final = (
 
 
 class Staging:
-    """A DuckDB of its own in which files are read until a batch of rows is full.
+    """A DuckDB of its own in which files are scanned until a batch of rows is full.
 
-    Yields what dlt takes: good rows as file imports, rejects, and a row for each file read.
+    Yields what dlt takes: good rows as imports, rejects, and a row for each file.
     """
 
     def __init__(
@@ -67,45 +63,50 @@ class Staging:
         self.shape = Shape(table=table, types=types, key=())
         self.filesystem = filesystem
         self.csv = csv
-        self.fields: frozenset[str] = frozenset()
+        self.scans: list[tuple[str, Scan]] = []
         self.files: list[dict[str, Any]] = []
         self.count = 0
-        """Rows judged and not yet handed over."""
+        """Rows scanned and not yet handed over."""
 
     def __enter__(self) -> Self:
+        pipeline = dlt.current.pipeline()
         self.load_id = tally().load_id
-        self.folder = Path(mkdtemp(dir=dlt.current.pipeline().working_dir))
+        self.is_duckdb = pipeline.destination.destination_name == "duckdb"
+        incoming = Path(pipeline.working_dir) / "incoming"
+        self.folder = incoming / self.load_id
+        self.folder.mkdir(parents=True)
+        for older in incoming.iterdir():  # an earlier load is done when a new one begins
+            if older.name < self.load_id:
+                shutil.rmtree(older, ignore_errors=True)
         self.threads = ThreadPoolExecutor(1)
         self.connection = duckdb.connect()
         self.connection.execute(
             f"set TimeZone = 'UTC'; set memory_limit = '{MEMORY_LIMIT}'; "
             f"set temp_directory = {literal(str(self.folder / 'spill'))}; {REJECTS}"
         )
-        if "file" not in self.filesystem.protocol:
-            self.connection.register_filesystem(self.filesystem)
+        self.scanner = Scanner(self.connection, self.shape, self.csv, self.load_id)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.threads.shutdown()
         self.connection.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
-    def read(self, file: File) -> Iterator[Any]:
-        """Judge one file's rows; hand over the batch first where its columns differ."""
+    def read(self, file: File) -> None:
+        """Scan one file."""
+        read, refused = 0, 0
         try:
-            arrival = self._arrival(file)
-            fields = {normalize(n): e for n, e in arrival.fields.items()} if arrival else {}
-            self._report_missing(file, fields)
-            if self.count and self.fields != fields.keys():
-                yield from self.hand_over()
-            whole = self.threads.submit(check_whole, self.filesystem, file.place)
-            read, rejected = self._judge(file, arrival, fields) if arrival else (0, 0)
+            path = self._hold(file)
+            whole = self.threads.submit(check_whole, path)
+            found = self.scanner.scan(file.path, file.kind, path)
             whole.result()
+            if found:
+                read, refused = found.read, found.rejected
+                self._take(file, found)
         except UNREADABLE as error:
             if "No space left" in str(error):
                 raise
-            read, rejected = self._refuse(file, error)
-        tally().add(self.shape.table, read=read, good=read - rejected)
+            read, refused = self._refuse(file, error)
+        tally().add(self.shape.table, read=read, good=read - refused)
         self.files.append(
             {
                 "path": file.path,
@@ -113,113 +114,87 @@ class Staging:
                 "version": file.version,
                 "size_bytes": file.size,
                 "count_read": read,
-                "count_rejected": rejected,
+                "count_rejected": refused,
                 "_dlt_load_id": self.load_id,
             }
         )
 
     def hand_over(self) -> Iterator[Any]:
-        """Yield what has been judged, and forget it."""
+        """Yield what has been scanned, and forget it."""
         from loaders.readers.files import FILES
 
-        if self.count:
+        if self.scans:
             yield self._good_rows()
-            self.connection.execute("drop table judged")
         rejects = self.connection.execute("select * from rejects").to_arrow_table()
         if rejects.num_rows:
             yield rejected(rejects)
             self.connection.execute("truncate rejects")
         if self.files:
-            files = pa.Table.from_pylist(self.files)
-            yield dlt.mark.with_table_name(files, FILES)
-        self.files, self.fields, self.count = [], frozenset(), 0
+            yield dlt.mark.with_table_name(pa.Table.from_pylist(self.files), FILES)
+        self.scans, self.files, self.count = [], [], 0
 
-    @property
-    def _broken(self) -> str:
-        """The table that DuckDB fills with the lines of the file being read that are no rows."""
-        return f"broken_{len(self.files)}"
+    def _hold(self, file: File) -> Path:
+        """Link or fetch a file into the load's own folder, where nobody takes it away."""
+        path = self.folder / f"{len(list(self.folder.iterdir()))}-{Path(file.path).name}"
+        if "file" not in self.filesystem.protocol:
+            self.filesystem.get_file(file.place, str(path))
+            return path
+        with suppress(OSError):
+            path.hardlink_to(file.place)
+            return path
+        shutil.copyfile(file.place, path)
+        return path
 
-    def _arrival(self, file: File) -> Arrival | None:
-        if file.kind == "csv":
-            names = list(self.shape.types)
-            return csv_arrival(file.place, self.filesystem, self.csv, names, self._broken)
-        if file.kind == "jsonl":
-            return jsonl_arrival(file.place, self.connection)
-        return parquet_arrival(file.place, self.connection)
-
-    def _report_missing(self, file: File, fields: dict[str, str]) -> None:
-        missing = sorted(self.shape.types.keys() - fields.keys()) if fields else []
+    def _take(self, file: File, found: Scan) -> None:
+        missing = sorted(self.shape.types.keys() - found.fields.keys())
         if missing:
             text = f": '{file.path}' lacks the columns {', '.join(missing)}; they are null."
             tally().note(self.shape.table, text)
-
-    def _judge(self, file: File, arrival: Arrival, fields: dict[str, str]) -> tuple[int, int]:
-        """Put a file's rows into `judged` and its misfits into `rejects`; return both counts."""
-        reason = f"concat_ws('; ', {arrival.unreadable}, nullif({self.shape.reason(fields)}, ''))"
-        where = f"{literal(file.path)} as _file, _line,"
-        select = (
-            f"select {self.shape.good(fields, load_id=self.load_id, extra=where)}, "
-            f"{reason} as _reason, case when {reason} <> '' then {arrival.payload} end as _payload "
-            f"from ({arrival.relation})"
-        )
-        into = "insert into judged by name" if self.count else "create or replace table judged as"
-        rows = self._number(f"{into} {select}")
-        broken = self._broken_lines(file) if file.kind == "csv" else 0
-        misfits = self._misfits(file)
-        self.count += rows
-        self.fields = frozenset(fields)
-        return rows + broken, misfits + broken
-
-    def _broken_lines(self, file: File) -> int:
-        """Record lines that are no rows, and move the numbers of the rows behind them."""
-        made = f"select count(*) from duckdb_tables() where table_name = {literal(self._broken)}"
-        if not self._number(made):
-            return 0
-        lines = broken_lines(self._broken)
-        broken = self._reject(file, "reason", "payload", "line", lines)
-        if broken:
-            self.connection.execute(
-                "with broken as (select line - row_number() over (order by line) as rows_before "
-                f"from {lines}) update judged set _line = _line + (select count(*) "
-                f"from broken where rows_before < _line) where _file = {literal(file.path)}"
-            )
-        self.connection.execute(f"drop table {self._broken}; drop table {self._broken}_scan")
-        return broken
-
-    def _misfits(self, file: File) -> int:
-        bad = f"judged where _file = {literal(file.path)} and _reason <> ''"
-        return self._reject(file, "_reason", "_payload", "_line", bad)
+        if found.read > found.rejected:
+            self.scans.append((file.path, found))
+            self.count += found.read - found.rejected
 
     def _refuse(self, file: File, error: Exception) -> tuple[int, int]:
         """Reject a file as a whole, since not all of it can be read."""
         here = literal(file.path)
-        if self.count:
-            self.count -= self._number(f"delete from judged where _file = {here}")
-        self.connection.execute(f"delete from rejects where origin = {here}")
-        message = literal("the file cannot be read: " + str(error).splitlines()[0])
-        self._reject(file, message, literal(file.path), "null", "(select 1)")
-        return 1, 1
-
-    def _reject(self, file: File, reason: str, payload: str, position: str, rows: str) -> int:
+        message = "the file cannot be read: " + str(error).splitlines()[0].replace(
+            str(self.folder), "."
+        )
         select = reject_select(
             self.shape.table,
-            reason=reason,
-            payload=payload,
-            origin=literal(file.path),
-            position=position,
+            reason=literal(message),
+            payload=here,
+            origin=here,
+            position="null",
             load_id=self.load_id,
-            by=f"{literal(file.path)}, {position}",
+            by=here,
         )
-        return self._number(f"insert into rejects select {select} from {rows}")
+        self.connection.execute(f"delete from rejects where origin = {here}")
+        self.connection.execute(f"insert into rejects select {select}")
+        return 1, 1
 
     def _good_rows(self) -> Any:
-        path = str(self.folder / f"{len(list(self.folder.iterdir()))}.parquet")
-        good = "select * exclude (_reason, _payload) from judged where _reason = ''"
-        rows = self._number(f"copy ({good}) to {literal(path)} (format parquet)")
-        empty = self.connection.execute(f"{good} limit 0").to_arrow_table()
-        return dlt.mark.with_file_import(path, "parquet", rows, hints=empty)
+        others = sorted(
+            {name for _, scan in self.scans for name in scan.fields} - {*self.shape.types}
+        )
+        select = " union all ".join(self._select(path, scan, others) for path, scan in self.scans)
+        hints = self.connection.execute(f"select * from ({select}) limit 0").to_arrow_table()
+        path = self.folder / f"rows-{len(list(self.folder.iterdir()))}"
+        if self.is_duckdb:
+            model = _model(path, select, hints.column_names)
+            return dlt.mark.with_file_import(model, "model", self.count, hints=hints)
+        self.connection.execute(f"copy ({select}) to {literal(str(path))} (format parquet)")
+        return dlt.mark.with_file_import(str(path), "parquet", self.count, hints=hints)
 
-    def _number(self, statement: str) -> int:
-        """Run a statement that answers with a count of rows."""
-        row = self.connection.execute(statement).fetchone()
-        return int(row[0]) if row else 0
+    def _select(self, path: str, scan: Scan, others: list[str]) -> str:
+        fields = {**dict.fromkeys(others, "null"), **scan.fields}
+        place = f"{literal(path)} as _file, _line,"
+        columns = self.shape.good(fields, load_id=self.load_id, extra=place)
+        return f"select {columns} from {scan.passing}"
+
+
+def _model(path: Path, select: str, columns: list[str]) -> str:
+    """Write dlt's model file; the SELECT is a text in it, safe from dlt's translation of SQL."""
+    names = ", ".join(f"{quoted(name)} as {quoted(name)}" for name in columns)
+    path.write_text(f"dialect: duckdb\nselect {names} from query({literal(select)})\n")
+    return str(path)
