@@ -28,15 +28,18 @@ lint: $(STAMP) ## check format, style, types and SQL
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check . | tail -n 20; exit 1; }
 	@$(BIN)/mypy --no-error-summary
-	@$(ASIDE) $(BIN)/sqlfluff lint --nocolor --disable-progress-bar dbt_project
+	@$(ASIDE) $(BIN)/sqlfluff lint --nocolor --disable-progress-bar dbt_project/models
 
 format: $(STAMP) ## put Python and SQL into the house format
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format --quiet .
-	@$(ASIDE) $(BIN)/sqlfluff fix --nocolor --disable-progress-bar --quiet dbt_project
+	@$(ASIDE) $(BIN)/sqlfluff fix --nocolor --disable-progress-bar --quiet dbt_project/models
 
 bench: $(STAMP) ## measure: start-up, loads, builds
-	@for each in tests/benchmarks/*.py; do echo "== $$each"; $(BIN)/python "$$each" || exit 1; done
+	@for each in tests/benchmarks/*.py; do \
+		name=$$(basename "$$each" .py); echo "== $$name"; \
+		$(BIN)/python -m "tests.benchmarks.$$name" || exit 1; \
+	done
 
 docs: $(STAMP) ## write the models' documentation to var/docs as one page
 	@cd dbt_project && ../$(BIN)/dbt --quiet docs generate --static --target-path ../var/docs
