@@ -10,6 +10,7 @@ from typing import Any
 import dlt
 import duckdb
 import pyarrow as pa
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -138,12 +139,14 @@ def loaded(pages: list[Any], key: str | None) -> None:
                 assert connection.scalar(distinct) == table.loaded
 
 
+@pytest.mark.slow
 @LOADS
 @given(PAGES)
 def test_rows_of_any_json_are_accounted_for(pages: list[list[dict[str, Any]]]) -> None:
     loaded(pages, "id")
 
 
+@pytest.mark.slow
 @LOADS
 @given(st.lists(tables(), min_size=1, max_size=3))
 def test_rows_of_any_arrow_type_are_accounted_for(pages: list[pa.Table]) -> None:

@@ -240,6 +240,7 @@ def test_a_message_that_came_back_is_not_loaded_again(target: Target, redis_url:
     assert open_(target) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", range(9))
 def test_a_replay_that_dies_anywhere_has_happened_or_has_not(
     target: Target, monkeypatch: pytest.MonkeyPatch, at: int
