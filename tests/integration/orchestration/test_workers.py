@@ -19,6 +19,7 @@ import pytest
 from orchestration import process
 from orchestration.errors import Cancelled, StepDied, StepFailed, StepTimedOut
 from orchestration.steps import Request
+from orchestration.workers import Kind
 
 if TYPE_CHECKING:
     from orchestration.workers import Workers
