@@ -73,6 +73,6 @@ $(STAMP): requirements.lock pyproject.toml
 	"$$found" -m venv $(VENV) || { \
 		echo "Python's own venv module is missing; on Debian: apt-get install python3-venv." >&2; \
 		exit 1; }
-	@$(PIP) install --no-compile --no-deps --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
