@@ -6,7 +6,7 @@ import re
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 SECRET = re.compile(
-    r"token|secret|passw|pwd|signature|\bsig\b|credential|auth|session|api[_-]?key|access[_-]?key"
+    r"token|secret|passw|pwd|signature|\bsig\b|credential|auth(?!or)|session|api[_-]?key|access[_-]?key"
     r"|^key$|^code$|jwt",
     re.IGNORECASE,
 )

@@ -95,12 +95,11 @@ def load(
     )
     if not commit.is_more:
         return result
-    known = frozenset(result.load_ids)
     rest = load(
         name,
         target=target,
         on_progress=on_progress,
-        is_recorded=lambda load_id: load_id in known or not is_recorded or is_recorded(load_id),
+        is_recorded=lambda one: one in result.load_ids or not is_recorded or is_recorded(one),
         settings=settings,
     )
     return _joined(result, rest)

@@ -87,7 +87,7 @@ def test_messages_are_loaded_once_and_acknowledged(
     assert distinct(target) == (26, 26)
 
 
-@pytest.mark.parametrize("at_once", [1, 7, 1_000])
+@pytest.mark.parametrize("at_once", [1, 7, 1_000, 100_000])
 def test_the_batch_size_changes_nothing(
     duckdb_target: Target, redis_url: str, client: Redis, at_once: int
 ) -> None:
