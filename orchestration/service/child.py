@@ -16,23 +16,18 @@ from orchestration.commands import EXIT_CODES, opened
 from orchestration.errors import AlreadyRunning, NameUnknown, OrchestrationError
 from orchestration.halt import on_signals
 from orchestration.logs import LogListener
-from orchestration.plan import Job, Step
 from orchestration.runner import Runner
+from orchestration.service import replaying
 from orchestration.service.progress_file import ProgressFile
-from orchestration.steps import KINDS
 from orchestration.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestration.halt import Halt
+    from orchestration.plan import Job
 
-OWN: Final = {
-    "replay": Job(
-        description="Judge all rows of the warehouse anew, those in quarantine too, and publish.",
-        steps=(Step(kind="transform"), Step(kind="publish", needs=("transform",))),
-    ),
-}
+OWN: Final = {"replay": replaying.JOB}
 """Jobs that only the service starts."""
 
 
@@ -60,7 +55,7 @@ def _work(
     what: Callable[[Runner, str, Halt], dict[str, Any]], name: str, halt: Halt
 ) -> dict[str, Any]:
     with opened(None) as (current, ledger):
-        workers = Workers(KINDS, current.logs / "workers.log")
+        workers = Workers(replaying.OWN_KINDS, current.logs / "workers.log")
         log = LogListener(current.logs / "tidemill.jsonl")
         clock = Clock()
         progress = ProgressFile(current.var / "runs")

@@ -77,7 +77,8 @@ def progress(known: Any) -> str:
         return ", ".join(f"{table} {count:,}" for table, count in rows.items())
     if known.get("total"):
         now = f": {known['now']}" if known.get("now") else ""
-        return f"{known.get('done', 0):,} of {known['total']:,}{now}"
+        done = min(known.get("done", 0), known["total"])
+        return f"{done:,} of {known['total']:,}{now}"
     return ""
 
 

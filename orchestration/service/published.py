@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from loaders.warehouse import Target
 
-MEMORY: Final = "768MB"
+MEMORY: Final = "256MB"
 """What DuckDB may use in the service, exports included; beyond it, it writes aside."""
 
 
