@@ -199,7 +199,14 @@ def test_a_read_only_directory_is_named(tidemill: Tidemill, shop: Shop, tmp_path
         refused(tidemill("demo", TIDEMILL_VAR=str(place)), str(place), "ead-only")
 
 
-@pytest.mark.parametrize("room", ["100k", "1m", "2m"])
+@pytest.mark.parametrize(
+    "room",
+    [
+        pytest.param("100k", marks=pytest.mark.slow),
+        "1m",
+        pytest.param("2m", marks=pytest.mark.slow),
+    ],
+)
 def test_a_full_disk_is_told_and_nothing_is_lost(shop: Shop, tmp_path: Path, room: str) -> None:
     shop.advance()
     with mounted(tmp_path / "small", f"size={room}") as place:
