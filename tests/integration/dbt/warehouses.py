@@ -30,6 +30,7 @@ class Warehouse:
     environment: Mapping[str, str]
     directory: Path
     project: Path = PROJECT
+    profiles: Path = PROJECT
     manifests: dict[Path, Any] = field(default_factory=dict)
     """What dbt has parsed, by project; parsing is most of what a small run costs."""
 
@@ -78,8 +79,8 @@ class Warehouse:
         results = self._invoke(*arguments)
         for result in results:
             if result.status not in PASSING:
-                print(result.node.name, result.message)
-        return {result.node.name: str(result.status) for result in results}
+                print(_name(result), result.message)
+        return {_name(result): str(result.status) for result in results}
 
     def seconds(self, *arguments: str) -> float:
         """Seconds that the nodes of a dbt command took, added up."""
@@ -91,7 +92,7 @@ class Warehouse:
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager
         from dbt.cli.main import dbtRunner
 
-        words = [*arguments, "--project-dir", str(self.project), "--profiles-dir", str(PROJECT)]
+        words = [*arguments, "--project-dir", str(self.project), "--profiles-dir", str(self.profiles)]
         words += ["--target", self.kind, "--target-path", str(self.directory / "target")]
         words += ["--log-path", str(self.directory), "--log-level", "none"]
         words += ["--log-level-file", "none"]
@@ -102,21 +103,31 @@ class Warehouse:
                 assert parsed.success, parsed.exception
                 self.manifests[self.project] = parsed.result
             try:
-                outcome = dbtRunner(manifest=self.manifests[self.project]).invoke(words)
+                outcome = dbtRunner(manifest=self.manifest()).invoke(words)
             finally:
                 DuckDBConnectionManager.close_all_connections()
         if outcome.exception:
             raise AssertionError(str(outcome.exception)) from outcome.exception
+        assert outcome.success or outcome.result, "dbt failed without a word"
         return list(getattr(outcome.result, "results", []))
 
+    def manifest(self) -> Any:
+        """What dbt has parsed."""
+        return self.manifests[self.project]
+
     def _connect(self) -> Any:
-        if self.kind == "duckdb":
+        if "TIDEMILL_DUCKDB_PATH" in self.environment:
             return duckdb.connect(self.environment["TIDEMILL_DUCKDB_PATH"])
         return psycopg2.connect(
             host=self.environment["PGHOST"],
             user=self.environment["PGUSER"],
             dbname=self.environment["PGDATABASE"],
         )
+
+
+def _name(result: Any) -> str:
+    """A node's name; of an operation, which is no node, its id."""
+    return str(result.node.name if hasattr(result, "node") else result.unique_id)
 
 
 @contextlib.contextmanager

@@ -52,10 +52,10 @@ judged as (
 final as (
     select
         judged.id,
-        judged.email,
-        judged.first_name,
-        judged.last_name,
-        judged.phone,
+        {{ pii('judged.email') }} as email,
+        {{ pii('judged.first_name') }} as first_name,
+        {{ pii('judged.last_name') }} as last_name,
+        {{ pii('judged.phone') }} as phone,
         judged.country_code,
         judged.is_marketing_opt_in,
         judged.created_at,

@@ -2,17 +2,24 @@
 
 with
 
+-- who was refused or gone for a while comes back with a time of the source that is before the
+-- time at which that was seen: what follows ends what was before
 versions as (
     select
         *,
         cast(dbt_is_deleted as boolean) as is_deleted,
-        row_number() over (partition by user_id order by dbt_valid_from, dbt_updated_at) as version
+        row_number() over (
+            partition by user_id order by dbt_valid_from, dbt_is_deleted, dbt_valid_to
+        ) as version,
+        lead(dbt_valid_from) over (
+            partition by user_id, dbt_is_deleted order by dbt_valid_from, dbt_valid_to
+        ) as next_from
     from {{ ref('users_snapshot') }}
 ),
 
 final as (
     select
-        dbt_scd_id as user_version_id,
+        dbt_scd_id || '-' || cast(version as {{ dbt.type_string() }}) as user_version_id,
         user_id,
         email,
         first_name,
@@ -21,12 +28,16 @@ final as (
         country_code,
         is_marketing_opt_in,
         dbt_valid_from as valid_from,
-        dbt_valid_to as valid_to,
+        case when next_from < dbt_valid_to then next_from else dbt_valid_to end as valid_to,
         dbt_valid_to is null and not is_deleted as is_current,
         is_deleted,
         -- what a user was before the first load is not known: taken as at first
-        case when version = 1 then '1900-01-01' else dbt_valid_from end as _applies_from,
-        coalesce(dbt_valid_to, '9999-12-31') as _applies_until
+        case
+            when is_deleted then null
+            when version = 1 then '1900-01-01'
+            else dbt_valid_from
+        end as _applies_from,
+        coalesce(next_from, '9999-12-31') as _applies_until
     from versions
 )
 

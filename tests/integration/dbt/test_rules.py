@@ -1,0 +1,77 @@
+"""A rule is changed in one place: rows move between staging and quarantine, and facts follow."""
+
+from __future__ import annotations
+
+from shutil import copytree, ignore_patterns
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.integration.dbt import raw_tables
+from tests.integration.dbt.test_increments import RUN, item, load, order, user
+from tests.integration.dbt.warehouses import PROJECT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.dbt.warehouses import Warehouse
+
+MODEL: Final = "models/base/shop_db/base_shop_db__order_items.sql"
+RULE: Final = "case when unit_price < 0 then 'unit_price is negative' end"
+STRICTER: Final = "case when unit_price < 2 then 'unit_price is negative' end"
+
+
+@pytest.fixture
+def changed_project(tmp_path: Path) -> Path:
+    """The project with another rule for prices."""
+    project = tmp_path / "dbt_project"
+    copytree(PROJECT, project, ignore=ignore_patterns("target", "logs", "profiles.yml"))
+    model = project / MODEL
+    text = model.read_text()
+    assert text.count(RULE) == 1
+    model.write_text(text.replace(RULE, STRICTER))
+    return project
+
+
+def test_a_changed_rule_moves_rows_and_facts_follow(
+    warehouse: Warehouse, changed_project: Path
+) -> None:
+    load(warehouse, 1, users=[user(1)], orders=[order(1)])
+    load(warehouse, 1, order_items=[item(1, 1), item(2, 1, unit_price="2.00")])
+    warehouse.dbt(*RUN)
+    total = "select amount from marts.fct_orders"
+    refused = "select id, reasons from quarantine.stg_shop_db__order_items"
+    assert (warehouse.execute(total), warehouse.execute(refused)) == ([(3,)], [])
+
+    warehouse.project = changed_project
+    try:
+        warehouse.dbt(*RUN)
+    finally:
+        warehouse.project = PROJECT
+    found = warehouse.execute(total), warehouse.execute(refused)
+    assert found == ([(2,)], [(1, "unit_price is negative")])
+    assert warehouse.execute("select revenue from marts.agg_daily_sales") == [(2,)]
+
+    warehouse.dbt(*RUN)
+    assert (warehouse.execute(total), warehouse.execute(refused)) == ([(3,)], [])
+
+
+def test_a_row_that_gets_lost_is_noticed(warehouse: Warehouse) -> None:
+    load(warehouse, 1, orders=[order(1), order(2, status="?")])
+    warehouse.dbt(*RUN)
+    warehouse.execute("delete from intermediate.base_shop_db__orders where id = 2")
+    statuses = warehouse.try_dbt("test", "--select", "stg_shop_db__orders")
+    lost = [name for name, status in statuses.items() if status == "fail"]
+    assert [name.split("_stg_")[0] for name in lost] == ["every_row_accounted_for"]
+
+
+def test_raw_is_staging_and_quarantine_and_collapsed(warehouse: Warehouse) -> None:
+    rows = [order(1), order(2, status="?"), order(3, ordered_at=None)]
+    load(warehouse, 1, orders=rows)
+    raw_tables.record(warehouse, "raw_shop_db", 2)
+    copies = "insert into raw_shop_db.orders select * from raw_shop_db.orders where id < 3"
+    warehouse.execute(copies)
+    warehouse.dbt(*RUN)
+    warehouse.dbt("test", "--select", "stg_shop_db__orders")
+    assert warehouse.execute("select count(*) from staging.stg_shop_db__orders") == [(1,)]
+    assert warehouse.execute("select count(*) from quarantine.stg_shop_db__orders") == [(2,)]
