@@ -308,7 +308,12 @@ def test_the_shop_gives_the_same_users_by_page_as_by_cursor(
     base_url, token = place["SOURCES__SHOP_API__BASE_URL"], place["SOURCES__SHOP_API__TOKEN"]
     load(shop_api(base_url, token, batch_size=20), target=duckdb_target)
 
-    @dlt.resource(name="users", primary_key="id", columns=USERS, write_disposition=REPLACE_KEYS)
+    @dlt.resource(
+        name="users",
+        primary_key="id",
+        columns=latest_first(USERS, "updated_at"),
+        write_disposition=REPLACE_KEYS,
+    )
     def users() -> Any:
         session = PoliteSession()
         session.headers["Authorization"] = f"Bearer {token}"
