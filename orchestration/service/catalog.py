@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SCHEMA: Final = "marts"
 RESERVED: Final = frozenset({"page", "page_size", "cursor", "sort", "format"})
 """Parameters of our own; a column of that name cannot be filtered by."""
 NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
@@ -49,7 +48,7 @@ class Mart:
     name: str
     """As in the URL."""
     model: str
-    """The dbt model, and the table in schema `marts`."""
+    """The dbt model, and its table."""
     description: str
     key: str
     """The column that tells rows apart."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from orchestration import jobs, plan
+from orchestration import history, jobs, plan
 from orchestration.errors import OrchestrationError
 from orchestration.schedule import next_fire
 from orchestration.service import charts, quarantine_read, runs_read, statements
@@ -74,7 +74,7 @@ def freshness(service: Service, now: datetime) -> list[dict[str, Any]]:
             "promise": jobs.FRESH.get(source),
             "is_late": is_late(at, jobs.FRESH.get(source), now),
         }
-        for (source, table), at in sorted(service.ledger.table_news_at(place).items())
+        for (source, table), at in sorted(history.table_news_at(service.ledger, place).items())
     ]
 
 
@@ -124,7 +124,7 @@ def from_marts(service: Service) -> tuple[list[dict[str, Any]] | None, list[dict
                 "count": connection.scalar(f"select count(*) from {statements.table(mart)}"),
             }
             for mart in service.marts.values()
-            if connection.table_exists("marts", mart.model)
+            if connection.table_exists(service.published.schema, mart.model)
         ]
     return reasons, marts
 

@@ -48,6 +48,7 @@ def begin(
 
     source = adbc.connect(published.target.dsn)
     cursor = source.cursor()
+    cursor.execute(f"set search_path to {published.schema}")
     cursor.execute(numbered(statement.sql), list(statement.values) or None)
     rows = Rows(source, cursor, cursor.fetch_record_batch())
     return Export(rows, Statement(sql=_typed(mart)), form, published.folder, gzip=gzip)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from loaders import swap
 from loaders.connection import Connection
 from loaders.warehouse import published_path
 from orchestration.errors import OrchestrationError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from loaders.warehouse import Target
 
+SCHEMA: Final = "marts"
 MEMORY: Final = "256MB"
 """What DuckDB may use in the service, exports included; beyond it, it writes aside."""
 
@@ -57,6 +59,11 @@ class Published:
         self._engine: Any = None
         self._opened = ""
 
+    @property
+    def schema(self) -> str:
+        """The schema of the marts, as readers see them."""
+        return SCHEMA if self.target.kind == "duckdb" else swap.PUBLISHED
+
     def version(self) -> str | None:
         """Return what changes when new data is published; None where nothing tells.
 
@@ -82,6 +89,7 @@ class Published:
         if self.target.kind != "duckdb":
             connection = self.target.connect()
             connection.raw.set_session(readonly=True, autocommit=True)
+            connection.execute(f"set search_path to {swap.PUBLISHED}")
             return connection
         return Connection("duckdb", self.cursor())
 
@@ -92,7 +100,8 @@ class Published:
                 self._opened = str(self.version())
                 self._engine = self._open()
             cursor = self._engine.cursor()
-        cursor.execute("use published")
+        with readable(SCHEMA):
+            cursor.execute(f"use published.{SCHEMA}")
         return cursor
 
     def _open(self) -> Any:

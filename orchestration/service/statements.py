@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from orchestration.service.catalog import SCHEMA
 from orchestration.service.query import Clause, Statement
 
 if TYPE_CHECKING:
@@ -44,8 +43,8 @@ def export(ask: Ask, *, is_sorted: bool) -> Statement:
 
 
 def table(mart: Mart) -> str:
-    """Return the mart's table."""
-    return f'"{SCHEMA}"."{mart.model}"'
+    """Return the mart's table, in the schema that a connection to the marts is in."""
+    return f'"{mart.model}"'
 
 
 def columns(mart: Mart) -> str:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 ROWS = 3000
 USERS = f"""
-create schema marts;
-create table marts.dim_users as select i as user_id, 'user' || i || '@example.com' as email,
+create schema published;
+create table published.dim_users as select i as user_id, 'user' || i || '@example.com' as email,
     case when i % 4 > 0 then (array['DE', 'FR', 'GB'])[1 + i % 3] end as country_code,
     i % 2 = 0 as is_marketing_opt_in, (i * 1.25)::numeric(18, 2) as spent,
     timestamp '2026-01-01' + i * interval '1 minute' as created_at, 'load' as _load_id

@@ -39,7 +39,7 @@ SORTS = st.sampled_from(["", "a", "-a", "b,-a", "-b,a", "-id", "a,-id", "-a,-b"]
 @given(ROWS, SORTS, st.integers(1, 5))
 def test_pages_by_keyset_are_the_whole(rows: list[tuple[Any, Any]], sort: str, size: int) -> None:
     with duckdb.connect() as connection:
-        connection.execute("create schema marts")
+        connection.execute("create schema marts; use marts")
         connection.execute("create table marts.things (id bigint, a bigint, b text)")
         for number, (first, second) in enumerate(rows):
             connection.execute("insert into marts.things values (?, ?, ?)", [number, first, second])
