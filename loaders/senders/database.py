@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from loaders.errors import DeliveryFailed, DeliveryRefused
 from loaders.senders.databases import far_database
+from loaders.senders.databases.address import parsed
 from loaders.senders.endpoint import Patience
 from loaders.senders.facts import Answer, ItemAnswer
 
@@ -40,7 +41,7 @@ class DatabaseSender:
     @property
     def destination(self) -> str:
         """Return the address and table, without the password."""
-        return f"{far_database(self.url).shown} {self.table}"
+        return f"{parsed(self.url).shown} {self.table}"
 
     @property
     def keeps_rows(self) -> bool:
@@ -122,7 +123,7 @@ class _Delivery:
         missing = [column for column in self.model.types if there and column not in there]
         if missing:
             raise DeliveryRefused(
-                f"The table '{self.sender.table}' at '{self.far.shown}' has no column "
+                f"The table '{self.sender.table}' at '{self.far.address.shown}' has no column "
                 f"'{', '.join(missing)}'. Add it there, or take it out of the model."
             )
 
@@ -155,13 +156,14 @@ class _Delivery:
 
     def _explained(self, error: Exception, *, transient: bool) -> DeliveryFailed:
         reason = " ".join(str(error).split())
+        shown = self.far.address.shown
         if transient:
             return DeliveryFailed(
-                f"The database '{self.far.shown}' does not answer: {reason}. What it took is "
-                "recorded and the rest is kept; deliver again once it is back."
+                f"The database '{shown}' does not answer: {reason}. What it took is recorded and "
+                "the rest is kept; deliver again once it is back."
             )
         return DeliveryRefused(
-            f"The database '{self.far.shown}' does not take rows for '{self.sender.table}': "
-            f"{reason}. Check the output's url, its rights, and that the table has a unique key "
-            f"on {', '.join(self.sender.key)}."
+            f"The database '{shown}' does not take rows for '{self.sender.table}': {reason}. "
+            "Check the output's url, its rights, and that the table has a unique key on "
+            f"{', '.join(self.sender.key)}."
         )

@@ -10,9 +10,8 @@ from loaders.delivery_sql import family
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy.engine import URL
-
     from loaders.outbox import Outbox, Span
+    from loaders.senders.databases.address import Address
 
 STAGING = "tidemill_staging"
 Types = dict[str, str]
@@ -27,15 +26,10 @@ class FarDatabase(ABC):
     types: ClassVar[dict[str, str]]
     """The database's types, by family."""
 
-    def __init__(self, url: URL) -> None:
-        self.url = url
+    def __init__(self, address: Address) -> None:
+        self.address = address
         self.raw: Any = None
         self.cursor: Any = None
-
-    @property
-    def shown(self) -> str:
-        """The address without its password and options."""
-        return self.url.set(query={}).render_as_string(hide_password=True).replace(":***@", "@")
 
     @property
     @abstractmethod

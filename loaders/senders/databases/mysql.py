@@ -47,12 +47,12 @@ class Mysql(FarDatabase):
     def open(self) -> Any:
         """Connect; the server may then ask for the file that LOAD DATA names."""
         return _driver().connect(
-            host=self.url.host or "localhost",
-            port=self.url.port or 3306,
-            user=self.url.username or "",
-            password=self.url.password or "",
-            database=self.url.database,
-            unix_socket=self.url.query.get("unix_socket") or None,
+            host=self.address.host or "localhost",
+            port=self.address.port or 3306,
+            user=self.address.user or "",
+            password=self.address.password or "",
+            database=self.address.database,
+            unix_socket=self.address.options.get("unix_socket") or None,
             charset="utf8mb4",
             local_infile=True,
             connect_timeout=10,

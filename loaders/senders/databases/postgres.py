@@ -41,11 +41,10 @@ class Postgres(FarDatabase):
         return psycopg2.Error  # type: ignore[no-any-return]
 
     def open(self) -> Any:
-        """Connect by libpq, which understands the URL but for SQLAlchemy's driver name."""
+        """Connect by libpq, which reads URLs itself."""
         import psycopg2
 
-        dsn = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        return psycopg2.connect(dsn, connect_timeout=10)
+        return psycopg2.connect(self.address.whole, connect_timeout=10)
 
     def columns(self, table: str) -> list[str]:
         """Ask the catalogue, so that the search path counts."""

@@ -37,7 +37,7 @@ class Sqlite(FarDatabase):
         """Open the file; transactions begin when told to."""
         from loaders.senders.settings import resolved
 
-        place = self.url.database or ":memory:"
+        place = self.address.database or ":memory:"
         path = place if place == ":memory:" else resolved(place)
         if path != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True)

@@ -145,7 +145,7 @@ def test_a_row_that_breaks_a_rule_there_goes_alone(duckdb_target: Target, far_ur
     send(duckdb_target, far_url)
     far = far_database(far_url)
     far.connect()
-    far.run(f"create unique index one_note on orders ({NOTE[far.url.get_backend_name()]})")
+    far.run(f"create unique index one_note on orders ({NOTE[far.address.kind]})")
     far.raw.commit()
     far.close()
     with duckdb_target.connect() as connection:
