@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration import jobs, lease, plan, progress, sandbox, show, summary
+from orchestration import history, jobs, lease, plan, progress, sandbox, show, summary
 from orchestration import settings as settings_
 from orchestration.aftermath import Aftermath
 from orchestration.clock import Clock
@@ -83,7 +83,7 @@ def run_job(name: str, how: How) -> int:
         job = replace(job, batch_size=how.batch_size)
 
     def start(runner: Runner, halt: Halt) -> dict[str, Any]:
-        successes = runner.ledger.successes(runner.settings.target.place)
+        successes = history.successes(runner.ledger, runner.settings.target.place)
         reason = plan.unmet(name, job, successes, runner.clock.now())
         if reason and not how.force:
             raise NeedUnmet(f"{reason} Run that first, or give --force.")

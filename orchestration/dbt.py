@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration import dbt_results
 from orchestration import settings as settings_
 from orchestration.errors import ModelsFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from orchestration.settings import Settings
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     Emit = Callable[[dict[str, Any]], None]
 
-BROKEN: Final = frozenset({"error", "fail", "runtime error", "partial success"})
-BUILT: Final = frozenset({"model", "seed", "snapshot"})
-TESTS: Final = frozenset({"test", "unit_test"})
 WATCHED: Final = (
     "models",
     "macros",
@@ -84,9 +81,9 @@ def build(request: Request, emit: Emit) -> dict[str, Any]:
         raise ModelsFailed(_unbuilt(result.exception, current))
     kept.mkdir(parents=True, exist_ok=True)
     shutil.copy(results, kept)
-    detail = account(json.loads(results.read_text()), _places(_manifest, artifacts))
+    detail = dbt_results.account(json.loads(results.read_text()), _places(_manifest, artifacts))
     if detail["failures"]:
-        raise ModelsFailed(sentence(detail), detail)
+        raise ModelsFailed(dbt_results.sentence(detail), detail)
     return detail
 
 
@@ -103,34 +100,13 @@ def _build(request: Request, current: Settings, kept: Path, emit: Emit) -> Any:
 
 def _command(selection: str, kept: Path) -> list[str]:
     results = kept / "run_results.json"
-    again = undone(json.loads(results.read_text()), _parents(_manifest)) if results.exists() else []
+    again = (
+        dbt_results.undone(json.loads(results.read_text()), _parents(_manifest))
+        if results.exists()
+        else []
+    )
     select = again or selection.split()
     return ["build", *(["--select", *select] if select else [])]
-
-
-def undone(results: Mapping[str, Any], parents: Mapping[str, list[str]]) -> list[str]:
-    """Return the selection that goes on after a failed build.
-
-    As `dbt retry`, but a failed test brings the models it tests along: whoever corrects such a
-    model wants it built again. What stands on any of them was left out and follows.
-
-    Args:
-        results: the content of the failed build's run_results.json.
-        parents: unique id of a node → those of the nodes it stands on.
-    """
-    broken = [entry["unique_id"] for entry in results["results"] if entry["status"] in BROKEN]
-    wanted = {
-        node
-        for name in broken
-        for node in (parents.get(name, []) if name.partition(".")[0] in TESTS else [name])
-    }
-    return sorted(f"{_selector(node)}+" for node in wanted)
-
-
-def _selector(unique_id: str) -> str:
-    kind, _, rest = unique_id.partition(".")
-    name = rest.partition(".")[2]
-    return f"source:{name}" if kind == "source" else name
 
 
 def _parents(manifest: Any) -> dict[str, list[str]]:
@@ -209,65 +185,6 @@ def _compiled_path(node: Any, folder: Path) -> Path:
     """A test that is told in YAML is compiled to a file of its own, under the YAML's name."""
     path: Path = folder / node.package_name / node.original_file_path
     return path / node.path if path.suffix in {".yml", ".yaml"} else path
-
-
-def account(results: Mapping[str, Any], places: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
-    """Return what dbt's run_results.json says, in the runner's words.
-
-    Args:
-        results: the content of run_results.json.
-        places: unique id of a node → what people call it, and the path of its compiled SQL.
-
-    Returns:
-        built, skipped, tests_passed, tests_failed, tests_warned: counts; models: name and seconds
-        of each, slowest first; failures and warnings: name, kind, message and compiled path.
-    """
-    nodes = [_node(entry, places) for entry in results["results"]]
-    tests = Counter(node["status"] for node in nodes if node["kind"] in TESTS)
-    models = [node for node in nodes if node["kind"] in BUILT and node["status"] == "success"]
-    slowest = sorted(models, key=lambda node: -node["seconds"])
-    return {
-        "built": len(models),
-        "skipped": sum(node["status"] == "skipped" for node in nodes),
-        "tests_passed": tests["pass"] + tests["success"],
-        "tests_failed": tests["fail"] + tests["error"],
-        "tests_warned": tests["warn"],
-        "models": [{"name": node["name"], "seconds": node["seconds"]} for node in slowest],
-        "failures": [node for node in nodes if node["status"] in BROKEN],
-        "warnings": [node for node in nodes if node["status"] == "warn"],
-    }
-
-
-def _node(entry: Mapping[str, Any], places: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
-    kind, _, rest = entry["unique_id"].partition(".")
-    message = " ".join(str(entry.get("message") or "").split())
-    label, compiled = places.get(entry["unique_id"], (rest.split(".")[1], ""))
-    return {
-        "name": label,
-        "kind": kind,
-        "status": str(entry["status"]),
-        "seconds": round(float(entry["execution_time"]), 3),
-        "message": message,
-        "rows": entry.get("failures"),
-        "compiled": compiled,
-    }
-
-
-def sentence(detail: Mapping[str, Any]) -> str:
-    """Say in one sentence what failed, what is safe, and where to look."""
-    failures = detail["failures"]
-    first = failures[0]
-    if first["kind"] in TESTS:
-        rows = f"{first['rows']} row(s) break it" if first["rows"] else first["message"]
-        what = f"The test '{first['name']}' failed: {rows}."
-    else:
-        what = f"The {first['kind']} '{first['name']}' could not be built: {first['message']}."
-    more = f" {len(failures) - 1} more failed." if len(failures) > 1 else ""
-    where = f" Its compiled SQL is {first['compiled']}." if first["compiled"] else ""
-    return (
-        f"{what}{more}{where} What readers see has not changed; "
-        "correct the model or its data, then `tidemill resume` goes on from here."
-    )
 
 
 def _unbuilt(error: BaseException | None, current: Settings) -> str:

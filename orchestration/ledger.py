@@ -12,17 +12,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from loaders.connection import shown
-from orchestration import plan, process
+from orchestration import plan, process, totals
 from orchestration.errors import NameUnknown
 from orchestration.ledger_schema import (
-    BUCKETS,
     DELIVERIES,
     LOADS,
     RUNS,
     STEPS,
     TABLES,
-    TOTALS,
-    Utc,
     engine_for,
     migrate,
     unreachable,
@@ -146,99 +143,12 @@ class Ledger:
             for delivery in outcome.deliveries:
                 row = {"run_id": run_id, **vars(delivery), "files": list(delivery.files)}
                 self.upsert(connection, DELIVERIES, row)
-            self._count_items(connection, run_id, outcome)
+            totals.count_items(connection, run_id, outcome)
             connection.execute(
                 STEPS.update()
                 .where(STEPS.c.run_id == run_id, STEPS.c.name == name)
                 .values(status=plan.COMPLETED, error=None, detail=dict(outcome.detail), **values)
             )
-
-    def _count_items(self, connection: Connection, run_id: str, outcome: Outcome) -> None:
-        job = connection.execute(sa.select(RUNS.c.job).where(RUNS.c.id == run_id)).scalar_one()
-        for name in ("loaded", "collapsed", "rejected"):
-            amount = sum(getattr(table, name) for table in outcome.tables)
-            self.add_total(connection, ("items", job, name), amount)
-        for name, key in (("delivered", "successful"), ("refused", "failed")):
-            amount = sum(getattr(delivery, key) for delivery in outcome.deliveries)
-            self.add_total(connection, ("items", job, name), amount)
-
-    def add_total(self, connection: Connection, key: tuple[str, str, str], amount: float) -> None:
-        """Add to a count that outlives the runs: metric, job, label."""
-        if not amount:
-            return
-        metric, job, label = key
-        where = (TOTALS.c.metric == metric, TOTALS.c.job == job, TOTALS.c.label == label)
-        more = TOTALS.update().where(*where).values(value=TOTALS.c.value + amount)
-        if connection.execute(more).rowcount == 0:
-            values = {"metric": metric, "job": job, "label": label, "value": amount}
-            self.upsert(connection, TOTALS, values)
-
-    def recorded_loads(self, source: str, limit: int = 100) -> tuple[str, ...]:
-        """Return the newest load packages of a source whose counts are recorded."""
-        query = (
-            sa.select(LOADS.c.load_id)
-            .where(LOADS.c.source == source)
-            .order_by(LOADS.c.load_id.desc())
-            .limit(limit)
-        )
-        with self.transaction() as connection:
-            return tuple(connection.execute(query).scalars())
-
-    def last_detail(self, run_id: str, step: plan.Step) -> dict[str, Any] | None:
-        """Return what a step last handed back on this run's warehouse, unless it failed since."""
-        warehouse = sa.select(RUNS.c.warehouse).where(RUNS.c.id == run_id).scalar_subquery()
-        query = (
-            sa.select(STEPS.c.status, STEPS.c.detail)
-            .join(RUNS, RUNS.c.id == STEPS.c.run_id)
-            .where(RUNS.c.warehouse == warehouse, RUNS.c.id != run_id)
-            .where(STEPS.c.kind == step.kind, STEPS.c.argument == step.argument)
-            .order_by(RUNS.c.started_at.desc(), RUNS.c.id.desc())
-            .limit(1)
-        )
-        with self.transaction() as connection:
-            row = connection.execute(query).first()
-        return dict(row.detail or {}) if row and row.status == plan.COMPLETED else None
-
-    def successes(self, warehouse: str) -> dict[str, datetime]:
-        """Return when each job last completed on a warehouse."""
-        query = (
-            sa.select(RUNS.c.job, sa.func.max(RUNS.c.completed_at, type_=Utc))
-            .where(RUNS.c.warehouse == warehouse, RUNS.c.status == plan.COMPLETED)
-            .group_by(RUNS.c.job)
-        )
-        with self.transaction() as connection:
-            return {row[0]: row[1] for row in connection.execute(query)}
-
-    def newest_runs(self, warehouse: str) -> list[dict[str, Any]]:
-        """Return the newest run of each job on a warehouse, without its steps."""
-        newest = (
-            sa.select(RUNS.c.job, sa.func.max(RUNS.c.started_at).label("started_at"))
-            .where(RUNS.c.warehouse == warehouse)
-            .group_by(RUNS.c.job)
-            .subquery()
-        )
-        same = sa.and_(RUNS.c.job == newest.c.job, RUNS.c.started_at == newest.c.started_at)
-        query = sa.select(RUNS).join(newest, same).where(RUNS.c.warehouse == warehouse)
-        with self.transaction() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
-
-    def table_news_at(self, warehouse: str) -> dict[tuple[str, str], datetime]:
-        """Return when each table of each source last got something new."""
-        query = (
-            sa.select(TABLES.c.source, TABLES.c.table, sa.func.max(RUNS.c.started_at, type_=Utc))
-            .join(RUNS, RUNS.c.id == TABLES.c.run_id)
-            .where(RUNS.c.warehouse == warehouse, TABLES.c.loaded > 0)
-            .group_by(TABLES.c.source, TABLES.c.table)
-        )
-        with self.transaction() as connection:
-            return {(row[0], row[1]): row[2] for row in connection.execute(query)}
-
-    def news_at(self, warehouse: str) -> dict[str, datetime]:
-        """Return when each source last brought something new."""
-        found: dict[str, datetime] = {}
-        for (source, _), at in self.table_news_at(warehouse).items():
-            found[source] = max(at, found.get(source, at))
-        return found
 
     def end_run(
         self, connection: Connection, run_id: str, status: str, now: datetime, error: str | None
@@ -261,17 +171,7 @@ class Ledger:
                 records_rejected=int(sums[1]),
             )
         )
-        self._count_run(connection, run_id)
-
-    def _count_run(self, connection: Connection, run_id: str) -> None:
-        run = connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id)).one()
-        seconds = (run.completed_at - run.started_at).total_seconds()
-        self.add_total(connection, ("jobs", run.job, run.status), 1)
-        self.add_total(connection, ("seconds", run.job, "sum"), seconds)
-        for bound in (*BUCKETS, float("inf")):
-            if seconds <= bound:
-                label = "+Inf" if bound == float("inf") else str(bound)
-                self.add_total(connection, ("seconds", run.job, label), 1)
+        totals.count_run(connection, run_id)
 
     def runs(self, limit: int = 20, *, job: str | None = None) -> list[dict[str, Any]]:
         """Return the newest runs first, each with its steps, tables and deliveries."""

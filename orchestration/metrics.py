@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from orchestration import history
 from orchestration.errors import SettingWrong
 from orchestration.ledger_schema import BUCKETS, TOTALS
 
@@ -56,13 +57,15 @@ class Collector:
             "When a table last got something new.",
             labels=["source", "table"],
         )
-        for (source, table), at in sorted(self.ledger.table_news_at(self.warehouse).items()):
+        for (source, table), at in sorted(
+            history.table_news_at(self.ledger, self.warehouse).items()
+        ):
             news.add_metric([source, table], at.timestamp())
         yield news
         success = GaugeMetricFamily(
             "batch_job_success_timestamp_seconds", "When a job last completed.", labels=["job_type"]
         )
-        for job, at in sorted(self.ledger.successes(self.warehouse).items()):
+        for job, at in sorted(history.successes(self.ledger, self.warehouse).items()):
             success.add_metric([job], at.timestamp())
         yield success
 

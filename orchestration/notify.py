@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from orchestration import plan
+from orchestration import history, plan
 from orchestration.errors import OrchestrationError
 from orchestration.ledger_schema import TROUBLES
 
@@ -146,11 +146,11 @@ class Notifier:
 
         What cannot be sent is not remembered, and so is tried again after the next run.
         """
-        newest = self.ledger.newest_runs(self.warehouse)
+        newest = history.newest_runs(self.ledger, self.warehouse)
         found = troubles(
             run,
             others=[past for past in newest if past["job"] != run["job"]],
-            news_at=self.ledger.news_at(self.warehouse),
+            news_at=history.news_at(self.ledger, self.warehouse),
             fresh=self.fresh,
             now=now,
         )

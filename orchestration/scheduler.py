@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from orchestration import lease, plan
+from orchestration import history, lease, plan
 from orchestration.errors import AlreadyFired, AlreadyRunning, OrchestrationError
 from orchestration.ledger_schema import SCHEDULES
 from orchestration.schedule import due, next_fire
@@ -132,7 +132,7 @@ class Scheduler:
 
     def _unmet(self, name: str, job: plan.Job) -> str:
         now = self.runner.clock.now()
-        return plan.unmet(name, job, self.runner.ledger.successes(self.warehouse), now)
+        return plan.unmet(name, job, history.successes(self.runner.ledger, self.warehouse), now)
 
     def _handle(self, name: str, time: datetime) -> None:
         key = (SCHEDULES.c.job == name, SCHEDULES.c.warehouse == self.warehouse)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestration import dbt
+from orchestration import dbt_results
 
 PLACES = {"test.shop.unique_users.1": ("unique of users.id", "/compiled/unique.sql")}
 PARENTS = {
@@ -32,7 +32,7 @@ RESULTS = {
 
 
 def test_the_account_counts_each_kind() -> None:
-    detail = dbt.account(RESULTS, PLACES)
+    detail = dbt_results.account(RESULTS, PLACES)
     assert (detail["built"], detail["skipped"]) == (2, 1)
     assert (detail["tests_passed"], detail["tests_failed"], detail["tests_warned"]) == (2, 1, 1)
     assert [model["name"] for model in detail["models"]] == ["users", "currencies"]
@@ -41,25 +41,25 @@ def test_the_account_counts_each_kind() -> None:
 
 
 def test_the_sentence_names_the_first_failure_and_counts_the_rest() -> None:
-    detail = dbt.account(RESULTS, PLACES)
-    assert dbt.sentence(detail).startswith(
+    detail = dbt_results.account(RESULTS, PLACES)
+    assert dbt_results.sentence(detail).startswith(
         "The test 'unique of users.id' failed: 2 row(s) break it. 1 more failed. Its compiled SQL "
         "is /compiled/unique.sql. What readers see has not changed;"
     )
 
 
 def test_a_model_that_cannot_be_built_is_told_in_one_line() -> None:
-    detail = dbt.account({"results": RESULTS["results"][6:]}, {})
-    assert dbt.sentence(detail).startswith(
+    detail = dbt_results.account({"results": RESULTS["results"][6:]}, {})
+    assert dbt_results.sentence(detail).startswith(
         "The model 'orders' could not be built: Binder Error: no column. What"
     )
 
 
 def test_a_failed_build_goes_on_at_failed_models_and_those_that_failed_tests_look_at() -> None:
-    assert dbt.undone(RESULTS, PARENTS) == ["orders+", "users+"]
+    assert dbt_results.undone(RESULTS, PARENTS) == ["orders+", "users+"]
     fresh = {"results": [result("test.shop.fresh.2", "error")]}
-    assert dbt.undone(fresh, PARENTS) == ["source:shop_api.users+"]
+    assert dbt_results.undone(fresh, PARENTS) == ["source:shop_api.users+"]
 
 
 def test_a_build_without_failures_leaves_nothing_undone() -> None:
-    assert dbt.undone({"results": RESULTS["results"][:2]}, PARENTS) == []
+    assert dbt_results.undone({"results": RESULTS["results"][:2]}, PARENTS) == []
