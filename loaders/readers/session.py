@@ -42,8 +42,8 @@ class Manners:
 
     rate: float | None = None
     """Calls a second to one host; None for no limit of ours."""
-    burst: int = 1
-    """Calls that may go out at once after a pause."""
+    burst: int = 2
+    """Calls that may go out at once after a pause; with 1 no moment that was lost is made up."""
     at_once: int = 4
     """Calls to one host that may be under way side by side."""
     timeout: float = 60.0
