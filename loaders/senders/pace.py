@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+ROUNDING = 1e-6
+"""Seconds that are nothing: the sums of intervals are not exact."""
+
 
 @dataclass(kw_only=True)
 class Pace:
@@ -48,7 +51,7 @@ class Pace:
                 return 0.0
             interval = 1 / self.rate
             full_at = max(self._full_at, now)
-            if (early := full_at - now - (self.burst - 1) * interval) > 0:
+            if (early := full_at - now - (self.burst - 1) * interval) > ROUNDING:
                 return early
             self._full_at = full_at + interval
             return 0.0
