@@ -24,9 +24,7 @@ def duckdb_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
 
 
 @pytest.fixture(scope="session")
-def postgres_warehouse(
-    postgres_server: str, tmp_path_factory: pytest.TempPathFactory
-) -> Warehouse:
+def postgres_warehouse(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     """A database in the tests' PostgreSQL."""
     connection = psycopg2.connect(postgres_server)
     connection.autocommit = True

@@ -40,7 +40,13 @@ MODELS: Final = (
     "marts.rpt_monthly_products",
     "outputs.out_crm__users",
 )
-MODELS_ONLY: Final = ("build", "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
+MODELS_ONLY: Final = (
+    "build",
+    "--exclude-resource-type",
+    "test",
+    "--exclude-resource-type",
+    "unit_test",
+)
 SEEN: Final = ("customer_country_code", "is_customer_opted_in", "processed_at")
 """What depends on the days on which something was seen; one late build sees only the last."""
 

@@ -32,9 +32,7 @@ def test_tagged_columns_are_masked_in_a_dev_build(
     from tests.integration.dbt import raw_tables
 
     (tmp_path / "profiles.yml").write_text(PROFILE)
-    dev = replace(
-        duckdb_warehouse, kind="dev", profiles=tmp_path, directory=tmp_path, manifests={}
-    )
+    dev = replace(duckdb_warehouse, kind="dev", profiles=tmp_path, directory=tmp_path, manifests={})
     duckdb_warehouse.clear()
     raw_tables.create(duckdb_warehouse)
     people = [user(1, first_name=NAME, last_name=NAME, phone="0700"), user(2, email="broken")]

@@ -92,7 +92,13 @@ class Warehouse:
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager
         from dbt.cli.main import dbtRunner
 
-        words = [*arguments, "--project-dir", str(self.project), "--profiles-dir", str(self.profiles)]
+        words = [
+            *arguments,
+            "--project-dir",
+            str(self.project),
+            "--profiles-dir",
+            str(self.profiles),
+        ]
         words += ["--target", self.kind, "--target-path", str(self.directory / "target")]
         words += ["--log-path", str(self.directory), "--log-level", "none"]
         words += ["--log-level-file", "none"]

@@ -18,8 +18,8 @@ touched as (
         present._key,
         '{{ watermark() }}+' as _load_id
     from {{ this }} as present
-    left join {{ source('shop_db', 'products') }} as raw on present._key = raw.id
-    where present._is_current and raw.id is null
+    left join {{ source('shop_db', 'products') }} as told on present._key = told.id
+    where present._is_current and told.id is null
     {% endif %}
 ),
 

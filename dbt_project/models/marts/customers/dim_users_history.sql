@@ -10,7 +10,7 @@ versions as (
         cast(dbt_is_deleted as boolean) as is_deleted,
         row_number() over (
             partition by user_id order by dbt_valid_from, dbt_is_deleted, dbt_valid_to
-        ) as version,
+        ) as version_number,
         lead(dbt_valid_from) over (
             partition by user_id, dbt_is_deleted order by dbt_valid_from, dbt_valid_to
         ) as next_from
@@ -19,7 +19,7 @@ versions as (
 
 final as (
     select
-        dbt_scd_id || '-' || cast(version as {{ dbt.type_string() }}) as user_version_id,
+        dbt_scd_id || '-' || cast(version_number as {{ dbt.type_string() }}) as user_version_id,
         user_id,
         email,
         first_name,
@@ -34,7 +34,7 @@ final as (
         -- what a user was before the first load is not known: taken as at first
         case
             when is_deleted then null
-            when version = 1 then '1900-01-01'
+            when version_number = 1 then '1900-01-01'
             else dbt_valid_from
         end as _applies_from,
         coalesce(next_from, '9999-12-31') as _applies_until

@@ -7,14 +7,18 @@ touched as (
     where _load_id > '{{ watermark('_orders_load_id') }}'
     union
     select order_id from {{ ref('base_shop_db__order_items') }}
-    where order_id is not null and _load_id > '{{ watermark('_items_load_id') }}'
+    where
+        order_id is not null
+        and _load_id > '{{ watermark('_items_load_id') }}'
     union
     select order_id from {{ ref('base_payment_queue__payments') }}
-    where order_id is not null and _load_id > '{{ watermark('_payments_load_id') }}'
+    where
+        order_id is not null
+        and _load_id > '{{ watermark('_payments_load_id') }}'
     union
     select orders.id from {{ ref('base_shop_db__orders') }} as orders
-    inner join {{ ref('base_shop_api__users') }} as users on orders.user_id = users._key
-    where users._load_id > '{{ watermark('_users_load_id') }}'
+    inner join {{ ref('base_shop_api__users') }} as buyers on orders.user_id = buyers._key
+    where buyers._load_id > '{{ watermark('_users_load_id') }}'
 ),
 
 items as (

@@ -30,7 +30,9 @@ pending as (
 final as (
     select
         pending.*,
-        cast({{ dbt.datediff('pending.pending_since_at', 'clock.now_at', 'day') }} as bigint) as age_days
+        cast(
+            cast(clock.now_at as date) - cast(pending.pending_since_at as date) as bigint
+        ) as age_days
     from pending
     cross join clock
 )

@@ -19,7 +19,7 @@ ranked as (
     select
         *,
         row_number() over (
-            partition by ordered_month, currency order by revenue desc, product_id
+            partition by ordered_month, currency order by revenue desc, product_id asc
         ) as product_rank
     from sold
 ),

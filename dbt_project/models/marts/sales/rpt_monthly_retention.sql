@@ -31,7 +31,11 @@ final as (
         cohorts.cohort_month,
         active.ordered_month,
         cast(
-            {{ dbt.datediff('cohorts.cohort_month', 'active.ordered_month', 'month') }} as bigint
+            12 * (
+                extract(year from active.ordered_month) - extract(year from cohorts.cohort_month)
+            )
+            + extract(month from active.ordered_month)
+            - extract(month from cohorts.cohort_month) as bigint
         ) as months_since,
         sizes.count_cohort,
         count(*) as count_retained,
