@@ -108,6 +108,24 @@ def test_bad_rows_are_set_aside_with_line_reason_and_text(drop: DropFolder) -> N
     assert drop.rejects()[1][3] == "3,Ann"
 
 
+def test_lines_are_right_in_a_file_that_is_read_in_parallel(drop: DropFolder) -> None:
+    lines = [f"{line},Ann,1," for line in range(2, 300_002)]
+    for line in (20_000, 150_000, 299_000):
+        lines[line - 2] = "x,Ann,1,"
+    lines[70_000 - 2] = "one,too,many,columns,here"
+    drop.write("a.csv", HEADER + "\n".join(lines) + "\n")
+    assert drop.counts() == (300_000, 299_996, 4)
+    assert drop.rows("count(*), sum(case when id = _line then 1 else 0 end)") == [
+        (299_996, 299_996)
+    ]
+    assert [position for _, position, _, _ in drop.rejects()] == [
+        "150000",
+        "20000",
+        "299000",
+        "70000",
+    ]
+
+
 def test_a_fraction_is_no_whole_number(drop: DropFolder) -> None:
     drop.write("a.csv", HEADER + "1.5,Ann,1,\n2.0,Ann,1,\n 3 ,Ann,1,\n9223372036854775808,Ann,1,\n")
     assert drop.counts() == (4, 2, 2)
