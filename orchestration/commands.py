@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -180,9 +180,11 @@ def keep_shop(scale: float) -> int:
     var = settings_.read("duckdb").var
     ports = {"api_port": sandbox.API_PORT, "redis_port": sandbox.REDIS_PORT}
     with sandbox.shop(var, scale=scale, **ports) as opened_shop:
+        if opened_shop.day == 0:
+            opened_shop.advance()
         show.text(f"The demo shop is open; it is day {opened_shop.day} there. Ctrl-C closes it.")
         for name, value in sorted(opened_shop.environment().items()):
-            show.text(f"  {name}={value}")
+            show.text(f"export {name}='{value}'")
         on_signals(patient=False).soon.wait()
     return 0
 
@@ -216,6 +218,7 @@ def teller(runner: Runner) -> Callable[..., None]:
 
     def tell(name: str, **fields: Any) -> None:
         for listener in runner.listeners:
-            listener(Event(name=name, run_id="", fields=fields))
+            with suppress(OSError):
+                listener(Event(name=name, run_id="", fields=fields))
 
     return tell

@@ -52,13 +52,16 @@ class Scheduler:
         self.runner.executor.warm(
             {step.kind for job, _ in self.scheduled.values() for step in job.steps}
         )
-        self.go_on(clock.now())
-        while not self.halt.soon.is_set():
-            now = clock.now()
-            self.tick(now)
-            clock.wait(self.halt.soon, self.pause(now))
-        for thread in list(self.active.values()):
-            thread.join()
+        try:
+            self.go_on(clock.now())
+            while not self.halt.soon.is_set():
+                now = clock.now()
+                self.tick(now)
+                clock.wait(self.halt.soon, self.pause(now))
+        finally:
+            self.halt.ask(at_once=False)
+            for thread in list(self.active.values()):
+                thread.join()
 
     def pause(self, now: datetime) -> float:
         """Return the seconds until the next look."""

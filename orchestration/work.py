@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -187,8 +188,12 @@ class Work:
         self.runner.ledger.update_step(self.run_id, step.name, **values)
 
     def tell(self, name: str, step: str = "", **fields: Any) -> None:
-        """Let all listeners hear of something, one at a time."""
+        """Let all listeners hear of something, one at a time.
+
+        One that cannot write it down, to a full disk or a closed terminal, does not stop a run.
+        """
         event = Event(name=name, run_id=self.run_id, step=step, fields=fields)
         with self.lock:
             for listener in self.runner.listeners:
-                listener(event)
+                with suppress(OSError):
+                    listener(event)

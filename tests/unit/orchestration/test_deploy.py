@@ -1,0 +1,46 @@
+"""The ready files start commands and jobs that exist, in a form their readers understand."""
+
+from __future__ import annotations
+
+import configparser
+import re
+from pathlib import Path
+
+import pytest
+
+from orchestration.jobs import JOBS
+
+DEPLOY = Path(__file__).parents[3] / "deploy"
+UNITS = sorted((DEPLOY / "systemd").iterdir())
+FIELDS = re.compile(r"^(\S+ +\S+ +\S+ +\S+ +\S+) +tidemill +cd (\S+) && \S+/tidemill run (\w+) ")
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_a_unit_can_be_read_and_starts_what_exists(unit: Path) -> None:
+    parser = configparser.ConfigParser(interpolation=None, strict=True)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read(unit)
+    assert "Unit" in parser
+    if unit.suffix == ".service":
+        words = parser["Service"]["ExecStart"].split()
+        assert words[0].endswith("/tidemill")
+        assert words[1:] == ["schedule"] or (words[1] == "run" and words[2] in JOBS)
+
+
+def test_cron_starts_jobs_that_exist_at_their_times() -> None:
+    lines = (DEPLOY / "cron" / "tidemill").read_text().splitlines()
+    entries = [match for line in lines if (match := FIELDS.match(line))]
+    days = {"0": "sun", "*": "*"}
+    for match in entries:
+        *times, weekday = match[1].split()
+        schedule = JOBS[match[3]].schedule
+        assert schedule is not None
+        assert schedule.cron == " ".join([*times, days[weekday]])
+    assert len(entries) == len([line for line in lines if "tidemill run" in line]) == 4
+
+
+def test_the_container_runs_the_scheduler_and_stops_it_in_good_order() -> None:
+    text = (DEPLOY / "container" / "Containerfile").read_text()
+    assert 'CMD ["tidemill", "schedule"]' in text
+    assert "STOPSIGNAL SIGTERM" in text
+    assert "--require-hashes -r requirements.lock" in text
