@@ -23,6 +23,7 @@ from loaders import package
 from loaders.accounting import TableCount, table_counts, tallied
 from loaders.commit import committing
 from loaders.cursor import guard
+from loaders.duckdb_merge import duckdb_at
 from loaders.explain import explain
 from loaders.gate import REJECT_SHAPE, Gate, Shape, empty_rows, feed_children, shape
 from loaders.quarantine import HINTS, TABLE
@@ -151,7 +152,7 @@ def find_source(name: str, settings: Mapping[str, Any] | None = None) -> DltSour
 
 def _pipeline(source: DltSource, target: Target) -> Pipeline:
     destination = (
-        dlt.destinations.duckdb(str(target.path))
+        duckdb_at(target.path)
         if target.path
         else dlt.destinations.postgres(_dlt_url(target.dsn or ""))
     )
