@@ -201,16 +201,19 @@ def _held(table: str, ids: list[str]) -> set[str]:
     """Return which messages are in the warehouse already."""
     pipeline = dlt.current.pipeline()
     schema = quoted(pipeline.dataset_name)
-    sql = (
-        f"select message_id from {schema}.{quoted(table)} where message_id in "
-        f"({', '.join(map(literal, ids))}) and _dlt_load_id in "
-        f"(select load_id from {schema}._dlt_loads where status = 0)"
-    )
+    found: set[str] = set()
     with pipeline.sql_client() as client:
-        try:
-            return {str(found) for (found,) in client.execute_sql(sql) or []}
-        except DatabaseUndefinedRelation:
-            return set()
+        for begin in range(0, len(ids), MESSAGES_AT_ONCE):
+            some = ", ".join(map(literal, ids[begin : begin + MESSAGES_AT_ONCE]))
+            sql = (
+                f"select message_id from {schema}.{quoted(table)} where message_id in ({some}) "
+                f"and _dlt_load_id in (select load_id from {schema}._dlt_loads where status = 0)"
+            )
+            try:
+                found |= {str(message_id) for (message_id,) in client.execute_sql(sql) or []}
+            except DatabaseUndefinedRelation:
+                break
+    return found
 
 
 def _tell_lag(table: str, broker: Broker) -> None:
