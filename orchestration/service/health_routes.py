@@ -34,7 +34,7 @@ class Ready(BaseModel):
 
 
 @routes.get("/healthz")
-def healthz() -> Alive:
+async def healthz() -> Alive:
     """Tell that the process answers. Needs no token and says nothing else."""
     return Alive(status="ok")
 

@@ -24,6 +24,7 @@ from orchestration.service.problems import Refused, declared
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from loaders.connection import Connection
     from orchestration.service.catalog import Mart
     from orchestration.service.query import Ask
     from orchestration.service.service import Service
@@ -93,17 +94,19 @@ def _listing(mart: Mart) -> Callable[..., Any]:
 
 async def _read(service: Service, ask: Ask, version: str | None) -> bytes:
     """Read a page in a thread; one that takes too long is interrupted there."""
-    connection = await run_in_threadpool(service.published.connect)
+    opened: list[Connection] = []
 
     def work() -> bytes:
-        with connection, published.readable(ask.mart.model):
+        with service.published.connect() as connection, published.readable(ask.mart.model):
+            opened.append(connection)
             return service.pages.answer(connection, ask, version)
 
     try:
         return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
     except anyio.get_cancelled_exc_class():
-        interrupt = getattr(connection.raw, "interrupt", None) or connection.raw.cancel
-        interrupt()
+        for connection in opened:
+            interrupt = getattr(connection.raw, "interrupt", None) or connection.raw.cancel
+            interrupt()
         raise
 
 
