@@ -115,8 +115,12 @@ def contend(what: str, url: str, folder: Path) -> None:
     found: dict[str, Callable[[str, Path], float]] = {"limit": limit, "ours": ours}
     seconds = found[what](url, folder)
     used = resource.getrusage(resource.RUSAGE_SELF)
-    peak = used.ru_maxrss / 1024
-    sys.stdout.write(json.dumps({"seconds": seconds, "peak": peak}) + "\n")
+    found_out = {
+        "seconds": seconds,
+        "cpu": used.ru_utime + used.ru_stime,
+        "peak": used.ru_maxrss / 1024,
+    }
+    sys.stdout.write(json.dumps(found_out) + "\n")
 
 
 def measure(url: str, rows: int, rounds: int, folder: Path) -> None:
@@ -139,8 +143,9 @@ def measure(url: str, rows: int, rounds: int, folder: Path) -> None:
 def _tell(label: str, runs: list[dict[str, float]], against: list[dict[str, float]] | None) -> None:
     seconds = median(run["seconds"] for run in runs)
     ratio = f"{seconds / median(run['seconds'] for run in against):.2f}x" if against else ""
+    cpu = median(run["cpu"] for run in runs)
     peak = max(run["peak"] for run in runs)
-    sys.stdout.write(f"{label:36} {seconds:7.2f} s {ratio:>7} {peak:6.0f} MB\n")
+    sys.stdout.write(f"{label:36} {seconds:7.2f} s {ratio:>7} {cpu:6.2f} s CPU {peak:6.0f} MB\n")
 
 
 def main() -> None:
