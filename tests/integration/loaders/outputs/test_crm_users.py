@@ -163,14 +163,14 @@ def test_a_wrong_token_stops_at_once(
 
 
 def test_a_missing_setting_names_every_place(
-    warehouse: Target, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    warehouse: Target, far_side: FarSide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DLT_PROJECT_DIR", str(tmp_path))
-    monkeypatch.delenv("OUTPUTS__CRM_USERS__BASE_URL", raising=False)
+    monkeypatch.delenv("OUTPUTS__CRM_USERS__TOKEN")
     with pytest.raises(SettingMissing) as caught:
         deliver("crm_users", target=warehouse, run_id="r1")
-    assert "OUTPUTS__CRM_USERS__BASE_URL" in str(caught.value)
-    assert "config.toml" in str(caught.value)
+    assert "OUTPUTS__CRM_USERS__TOKEN" in str(caught.value)
+    assert "secrets.toml" in str(caught.value)
+    assert far_side.requests == 0
 
 
 def test_an_unknown_output_is_named(warehouse: Target) -> None:
