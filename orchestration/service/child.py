@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from orchestration.halt import Halt
     from orchestration.plan import Job
 
+POLITE: Final = 5
+"""How much a run steps back behind the service that answers meanwhile."""
 OWN: Final = {"replay": replaying.JOB}
 """Jobs that only the service starts."""
 
@@ -42,6 +44,7 @@ def find(name: str) -> Job:
 
 def main(what: str, name: str) -> int:
     """Run a job or resume a run; return the exit code."""
+    os.nice(POLITE)
     halt = on_signals(patient=False)
     try:
         run = _work(_resume if what == "resume" else _run, name, halt)

@@ -112,7 +112,7 @@ async def drive(port: int, line: Line, seconds: float) -> None:
 
 
 class Runs:
-    """Runs `daily` again and again, by the service itself, until told to stop."""
+    """Runs `daily` again and again, by the service itself; told to stop, it waits for the last."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -124,7 +124,7 @@ class Runs:
         while not self.is_over:
             started = await self._call(request("POST", "/api/v1/jobs/daily/runs"))
             self.count += 1
-            while not self.is_over:
+            while True:
                 await asyncio.sleep(0.5)
                 run = await self._call(request("GET", started["status_url"]))
                 if run["status"] != "running":
@@ -198,12 +198,6 @@ def measure(server: Server, seconds: float) -> int:
     told(pages)
     sent = len(batches.waited) * ITEMS
     server.stop()
-    subprocess.run(
-        [sys.executable, "-m", "orchestration", "status"],
-        env=server.environment,
-        check=False,
-        capture_output=True,
-    )
     rows, keys = counted(server)
     sys.stdout.write(
         f"runs begun meanwhile: {runs}; items accepted {sent:,}, in the warehouse {rows:,} "
