@@ -11,10 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration" / "dbt"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import raw_tables
-import warehouses
+from tests.integration.dbt import raw_tables, warehouses
 
 SELECT = ("--select", "base_event_files__events", "stg_event_files__events", "fct_events")
 ROWS = """
@@ -28,19 +27,24 @@ from (select {series} as i) as numbers
 SERIES = {"duckdb": "unnest(range({count}))", "postgres": "generate_series(0, {count} - 1)"}
 
 
+def say(line: str) -> None:
+    """Print a line."""
+    sys.stdout.write(line + "\n")
+
+
 def main() -> None:
     """Print one line for each size of history, on one target."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--target", choices=list(SERIES), default="duckdb")
     options = parser.parse_args()
-    print("target    history      full build  1 % new   ratio  nothing new")
+    say("target    history      full build  1 % new   ratio  nothing new")
     with tempfile.TemporaryDirectory(prefix="tidemill-bench-") as directory:
+        new = options.rows // 100  # the same for both: only history grows
         for rows in (options.rows // 10, options.rows):
-            new = options.rows // 100
             with warehouses.opened(options.target, Path(directory) / str(rows)) as warehouse:
                 full, some, none = measure(warehouse, rows, new)
-            print(
+            say(
                 f"{options.target:9} {rows:>9,}  {full:9.2f} s {some:7.2f} s  "
                 f"1/{full / some:<5.1f} {none:7.2f} s"
             )
@@ -70,7 +74,7 @@ def timed(warehouse: warehouses.Warehouse) -> float:
     """Seconds that the models themselves take; what dbt needs to start is left out."""
     started = time.perf_counter()
     seconds = warehouse.seconds("run", *SELECT)
-    print(f"    (with dbt's start: {time.perf_counter() - started:.2f} s)", file=sys.stderr)
+    say(f"    (with dbt's start: {time.perf_counter() - started:.2f} s)")
     return seconds
 
 

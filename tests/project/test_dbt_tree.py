@@ -113,6 +113,6 @@ def test_every_exposure_has_an_owner_and_an_address() -> None:
 def test_macros_are_few_lines() -> None:
     for path in PROJECT.glob("macros/*.sql"):
         for macro in re.findall(
-            r"{% macro .*?{% endmacro %}|{%- endmacro %}", path.read_text(), re.S
+            r"{% macro .*?{% endmacro %}|{%- endmacro %}", path.read_text(), re.DOTALL
         ):
             assert macro.count("\n") <= 20, path

@@ -44,7 +44,7 @@ class Shop:
     def next_day(self) -> Day:
         """Move on by a day and return what is new or changed."""
         self.day += 1
-        self.chance = random.Random(f"{self.seed}:{self.day}")
+        self.chance = random.Random(f"{self.seed}:{self.day}")  # noqa: S311 random by seed, no secret
         tables = {
             "raw_shop_api.users": self._some("users", 3, 2, self._user),
             "raw_shop_db.products": self._some("products", 1, 1, self._product),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.integration.dbt import raw_tables
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from tests.integration.dbt.warehouses import Warehouse
 
 RUN: Final = ("build", "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
