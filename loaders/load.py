@@ -141,11 +141,9 @@ def find_source(name: str, settings: Mapping[str, Any] | None = None) -> DltSour
         )
     factory = getattr(importlib.import_module(SOURCES[name]), name)
     known = inspect.signature(factory).parameters
-    for setting in settings or {}:
-        if setting not in known:
-            raise SettingMissing(
-                f"The source '{name}' has no setting '{setting}'. It has {', '.join(known)}."
-            )
+    for setting in (settings or {}).keys() - known.keys():
+        told = f"The source '{name}' has no setting '{setting}'. It has {', '.join(known)}."
+        raise SettingMissing(told)
     source: DltSource = factory(**(settings or {}))
     return source
 
