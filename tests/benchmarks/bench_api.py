@@ -43,7 +43,8 @@ def bare(url: str, pages: int, rate: float | None) -> float:
             if rate:
                 time.sleep(max(0.0, begun + (number - 1) / rate - time.perf_counter()))
             params = {"page": number, "page_size": ROWS_A_PAGE}
-            answer = session.get(f"{url}/pages", params=params, timeout=60)
+            while not (answer := session.get(f"{url}/pages", params=params, timeout=60)).ok:
+                time.sleep(float(answer.headers["Retry-After"]))
             assert len(answer.json()["items"]) == ROWS_A_PAGE
     return time.perf_counter() - begun
 
