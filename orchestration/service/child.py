@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration import jobs, plan
@@ -44,7 +46,7 @@ def find(name: str) -> Job:
 
 def main(what: str, name: str) -> int:
     """Run a job or resume a run; return the exit code."""
-    os.nice(POLITE)
+    _step_back()
     halt = on_signals(patient=False)
     try:
         run = _work(_resume if what == "resume" else _run, name, halt)
@@ -52,6 +54,16 @@ def main(what: str, name: str) -> int:
         sys.stderr.write(f"{error}\n")
         return os.EX_TEMPFAIL if isinstance(error, AlreadyRunning) else 1
     return EXIT_CODES.get(run["status"], 1)
+
+
+def _step_back() -> None:
+    """Leave the processor to whoever answers requests meanwhile.
+
+    Linux weighs sessions against each other (autogroups), and this is a session of its own.
+    """
+    os.nice(POLITE)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(POLITE), encoding="ascii")
 
 
 def _work(
