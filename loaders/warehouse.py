@@ -61,10 +61,10 @@ class Target:
         """
         from filelock import FileLock, Timeout
 
-        lock = FileLock(lock_path(self), timeout=timeout, thread_local=False, is_singleton=True)
+        lock = FileLock(lock_path(self), thread_local=False, is_singleton=True)
         try:
             with writable(lock_path(self).parent):
-                lock.acquire()
+                lock.acquire(timeout=timeout)
         except Timeout as error:
             raise WarehouseBusy(
                 f"Cannot write to the warehouse '{self.place}': another run or loader has been "
