@@ -10,10 +10,12 @@ arrivals as (
     group by {{ key }}
 ),
 
+{% if is_incremental() %}
 files as (
     select * from {{ source('event_files', '_files') }}
     where table_name = 'events' and {{ is_committed('event_files', since=watermark()) }}
 ),
+{% endif %}
 
 -- a file that arrives anew replaces its old rows: what it no longer holds is touched too
 touched as (
