@@ -38,10 +38,11 @@ def paging() -> list[dict[str, Any]]:
 def sorting(mart: Mart) -> dict[str, Any]:
     """Return the parameter that sorts."""
     names = [column.name for column in mart.columns]
+    term = f"-?({'|'.join(names)})"
     return _parameter(
         "sort",
         f"Columns, separated by commas; - in front turns one round. Of {', '.join(names)}.",
-        {"type": "string", "pattern": f"^-?({'|'.join(names)})(,-?({'|'.join(names)}))*$"},
+        {"type": "string", "pattern": f"^({term}(,{term})*)?$"},
     )
 
 

@@ -138,7 +138,7 @@ def _filter(mart: Mart, name: str, text: str) -> Clause:
 
 def _order(mart: Mart, text: str) -> tuple[Order, ...]:
     terms: list[Order] = []
-    for part in filter(None, text.split(",")):
+    for part in text.split(",") if text else ():
         column = mart.column(part.removeprefix("-"))
         if column is None:
             known = ", ".join(c.name for c in mart.columns)

@@ -58,7 +58,7 @@ def test_schemathesis(service: Service, url: str, tmp_path: Path) -> None:
         "--exclude-path-regex",
         "events$",
         "--workers",
-        "2",
+        "1",
         "--header",
         f"Authorization: Bearer {token}",
         "--seed",
