@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -153,8 +154,9 @@ class PoliteSession(Session):
         self, request: requests.PreparedRequest, problem: str, times: int
     ) -> SourceUnreachable:
         return SourceUnreachable(
-            f"'{shown_url(str(request.url))}' gave no answer: {problem}, {times} times. "
-            "Nothing is lost: load again."
+            f"'{shown_url(str(request.url))}' gave no answer: {problem}, {times} times. Check that "
+            "it runs, and its address (SOURCES__<SOURCE>__BASE_URL, or .dlt/config.toml). Nothing "
+            "is lost: the next load goes on from the last committed one."
         )
 
 
@@ -179,4 +181,5 @@ def _plain(error: Exception) -> str:
         return "it does not answer in time"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "its answer is cut off"
-    return type(error).__name__
+    reason = re.search(r"\[Errno -?\d+\] ([A-Za-z ]+)", str(error))
+    return reason.group(1) if reason else type(error).__name__
