@@ -15,6 +15,8 @@ from tests.acceptance.pages import blocks, follow, missing
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 PARTS = (".dlt", "dbt_project", "demo", "loaders", "orchestration", "profiles", "pyproject.toml")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "target", "logs", "secrets.toml")
 

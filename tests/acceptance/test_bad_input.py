@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from demo.shop import Shop
 
+pytestmark = pytest.mark.slow
+
 PROFILE = (ROOT / "profiles" / "profiles.yml").read_text()
 PATH = "env_var('TIDEMILL_DUCKDB_PATH', '../var/warehouse.duckdb')"
 NOWHERE = "127.0.0.1:1"

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from loaders.warehouse import Target
 
+pytestmark = pytest.mark.slow
+
 THINGS = columns(id="bigint", name="text", updated_at="timestamp")
 CREATE = "create table things (id integer primary key, name varchar(50), updated_at timestamp null)"
 YEAR = windows(moment("2023-01-01"), moment("2024-01-01"), "1month")

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 SIZES = (1, 7, 1_000, 100_000)
 NOT_ROWS = {"_dlt_load_id", "rejected_at", "origin"}
 """Differs from load to load: a page's URL, where a reject came from, names the page's size."""

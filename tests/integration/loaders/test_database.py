@@ -16,6 +16,8 @@ from tests.integration.loaders.databases import counts, load_table, load_tables,
 if TYPE_CHECKING:
     from loaders.warehouse import Target
 
+pytestmark = pytest.mark.slow
+
 THINGS = columns(id="bigint", name="text", amount="decimal(18, 2)", updated_at="timestamp")
 CREATE = (
     "create table things (id integer primary key, name varchar(50), amount decimal(18, 2), "

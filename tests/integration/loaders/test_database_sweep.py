@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from loaders.load import LoadResult
     from loaders.warehouse import Target
 
+pytestmark = pytest.mark.slow
+
 THINGS = columns(id="bigint", name="text", updated_at="timestamp")
 CREATE = "create table things (id integer primary key, name varchar(50), updated_at timestamp null)"
 LIVE = "select id from raw_other_db.things where _deleted_at is null order by id"

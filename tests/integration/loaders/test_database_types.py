@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from loaders.warehouse import Target
 
+pytestmark = pytest.mark.slow
+
 POSTGRES = """create table things (id int primary key, small smallint, big bigint,
 price numeric(18, 2), anything numeric, ratio double precision, single real, is_on boolean,
 name varchar(20), padded char(4),

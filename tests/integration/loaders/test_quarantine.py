@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from loaders.accounting import TableCount
     from loaders.warehouse import Target
 
+pytestmark = pytest.mark.slow
+
 STRICT = columns(id="bigint", amount="decimal(18, 2)", updated_at="timestamp")
 LOOSE = columns(id="bigint", amount="text", updated_at="timestamp")
 NOON = "2026-01-01T12:00:00Z"

@@ -23,6 +23,8 @@ from loaders.senders.facts import KeyedOutput
 if TYPE_CHECKING:
     from loaders.warehouse import Target
 
+pytestmark = pytest.mark.slow
+
 MODEL = "outputs.out_far__orders"
 COLUMNS = (
     "order_id bigint, note text, amount numeric(18,2), is_paid boolean, ordered_on date, "
