@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest -q -n auto --dist loadfile
 ASIDE := TIDEMILL_TARGET=duckdb TIDEMILL_DUCKDB_PATH=:memory:
 
 .DEFAULT_GOAL := help
-.PHONY: help run test slow lint format bench docs lock install clean
+.PHONY: help run test slow endurance lint format bench docs lock install clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,10 +19,13 @@ run: $(STAMP) ## let a day pass in the demo shop and run the daily job on it
 	@$(BIN)/tidemill demo $(ARGS)
 
 test: $(STAMP) ## run the fast tests on all cores, on a real PostgreSQL and a real Redis
-	@$(PYTEST) -m "not slow" $(ARGS)
+	@$(PYTEST) -m "not slow and not endurance" $(ARGS)
 
 slow: $(STAMP) ## run the tests that take longer, on all cores
 	@$(PYTEST) -m slow $(ARGS)
+
+endurance: $(STAMP) ## run whole histories and kills by the dozen: an hour or more
+	@$(PYTEST) -m endurance $(ARGS)
 
 lint: $(STAMP) ## check format, style, types and SQL
 	@$(BIN)/ruff check --quiet .

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.endurance
 
 POINTS = int(os.environ.get("TIDEMILL_FAULT_POINTS", "6"))
 """Kills for each target; docs/reliability.md tells of the long runs."""

@@ -56,7 +56,7 @@ def built(warehouse: Warehouse, without: tuple[str, ...] = ()) -> dict[str, list
 
 
 @pytest.mark.parametrize(
-    "count", [8, pytest.param(30, marks=pytest.mark.slow)], ids=["8 days", "30 days"]
+    "count", [8, pytest.param(30, marks=pytest.mark.endurance)], ids=["8 days", "30 days"]
 )
 def test_days_build_up_to_the_tables_of_one_build(warehouse: Warehouse, count: int) -> None:
     for number, day in enumerate(days(count, seed=count), start=1):

@@ -120,7 +120,7 @@ def test_delivered_is_desired_at_the_end(history: History, batch_size: int, last
     live_through(history, batch_size, last)
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(history=rounds, batch_size=st.integers(1, 4), last=states)
 def test_delivered_is_desired_at_the_end_of_many(
