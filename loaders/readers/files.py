@@ -17,7 +17,7 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from loaders.accounting import tally
 from loaders.columns import columns
 from loaders.dispositions import REPLACE_KEYS
-from loaders.errors import SourceUnreachable
+from loaders.errors import SettingMissing, SourceUnreachable
 from loaders.readers.formats import CsvOptions, kind_of
 from loaders.readers.staging import Staging
 from loaders.side_table import add_table
@@ -128,8 +128,14 @@ def open_folder(url: str) -> tuple[AbstractFileSystem, str]:
     """Return the file system of a folder and the folder's path in it.
 
     Raises:
+        SettingMissing: no folder is given.
         SourceUnreachable: there is no such folder.
     """
+    if not url.strip():  # it would be read as the current folder
+        raise SettingMissing(
+            "The setting `url` of a folder of files is empty. Set it in .dlt/config.toml, or by "
+            "the variable SOURCES__<SOURCE>__URL."
+        )
     filesystem, root = fsspec.core.url_to_fs(url)
     try:
         if filesystem.isdir(root):

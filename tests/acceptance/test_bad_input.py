@@ -100,6 +100,7 @@ def test_sources_that_are_away_or_refuse_us_lose_nothing(
     assert "HTTP 401. Check its token: SOURCES__SHOP_API__TOKEN" in told["load shop_api"]
     assert 'role "stranger" does not exist' in told["load shop_db"]
     assert "invalid username-password pair" in told["load payment_queue"]
+    assert "`url` of a folder of files is empty" in told["load event_files"]
 
     tidemill.well("resume")
     whole(tidemill, shop)
