@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from loaders.gate import Shape
 
-DATA_FORMATS: Final = ("parquet", "csv", "model")
+DATA_FORMATS: Final = ("parquet", "csv", "model", "insert_values", "typed-jsonl", "jsonl")
 
 
 def committed(pipeline: Pipeline) -> list[str]:
@@ -55,15 +55,16 @@ def rewind(pipeline: Pipeline) -> None:
         }
         for job in (*open_jobs, *package.jobs["completed_jobs"]):
             if job.job_file_info.table_name in tables:
-                _start_over(Path(package.package_path), Path(job.file_path))
+                is_data = job.job_file_info.file_format in DATA_FORMATS
+                _start_over(Path(package.package_path), Path(job.file_path), is_data=is_data)
         merged = {name for name, table in tables.items() if table["write_disposition"] == "merge"}
         _delete(pipeline, merged, is_staging=True)
         _delete(pipeline, tables.keys() - merged, f"where _dlt_load_id = {literal(load_id)}")
 
 
-def _start_over(package: Path, job: Path) -> None:
+def _start_over(package: Path, job: Path, *, is_data: bool) -> None:
     (package / PackageStorage.PENDING_TRANSITIONS_FOLDER / job.name).unlink(missing_ok=True)
-    if job.suffix.removeprefix(".") in DATA_FORMATS:
+    if is_data:
         job.rename(package / PackageStorage.NEW_JOBS_FOLDER / job.name)
     else:
         job.unlink()
