@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from loaders.warehouse import Target
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.endurance
 
 THINGS = columns(id="bigint", name="text", updated_at="timestamp")
 CREATE = "create table things (id integer primary key, name varchar(50), updated_at timestamp null)"
