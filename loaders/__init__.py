@@ -16,5 +16,6 @@ SOURCES: Final = {
 OUTPUTS: Final = {
     "crm_users": "loaders.outputs.crm_users",
     "sales_files": "loaders.outputs.sales_files",
+    "reporting_db": "loaders.outputs.reporting_db",
 }
 """Each place that results go to and the module that knows how to send there."""

@@ -89,8 +89,24 @@ def _models(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _api(entry: dict[str, Any]) -> Any:
-    meta = (entry.get("config") or {}).get("meta") or entry.get("meta") or {}
-    return meta.get("api")
+    return _meta(entry).get("api")
+
+
+def _meta(entry: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = _config(entry).get("meta") or entry.get("meta") or {}
+    return found
+
+
+def _config(entry: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = entry.get("config") or {}
+    return found
+
+
+def _is_kept_back(column: dict[str, Any], *, is_wanted: bool) -> bool:
+    """Tell whether a column is the project's own, or personal where that is not asked for."""
+    tags = _config(column).get("tags") or column.get("tags") or ()
+    is_personal = "pii" in ([tags] if isinstance(tags, str) else tags)
+    return str(column["name"]).startswith("_") or (is_personal and not is_wanted)
 
 
 def _mart(entry: dict[str, Any], path: Path) -> Mart:
@@ -100,18 +116,20 @@ def _mart(entry: dict[str, Any], path: Path) -> Mart:
             f"Cannot serve '{model}' as '{name}': a name has lower-case letters, digits and _. "
             f"Change `meta: api` in {path}."
         )
-    columns = tuple(
-        _column(column)
+    is_wanted = bool(_meta(entry).get("pii_wanted"))
+    served = [
+        column
         for column in entry.get("columns") or ()
-        if not column["name"].startswith("_") and column.get("data_type")
-    )
-    key = next((str(c["name"]) for c in entry.get("columns") or () if _is_unique(c)), None)
+        if column.get("data_type") and not _is_kept_back(column, is_wanted=is_wanted)
+    ]
+    key = next((str(column["name"]) for column in served if _is_unique(column)), None)
     if key is None:
         raise SettingWrong(
-            f"Cannot serve '{model}' as '{name}': none of its columns has the data test `unique`, "
-            f"by which pages are told apart. Add it in {path}."
+            f"Cannot serve '{model}' as '{name}': none of the columns it shows has the data test "
+            f"`unique`, by which pages are told apart. Add it in {path}."
         )
     description = " ".join(str(entry.get("description", "")).split())
+    columns = tuple(map(_column, served))
     return Mart(name=name, model=model, description=description, key=key, columns=columns)
 
 

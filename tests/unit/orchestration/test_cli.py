@@ -72,7 +72,7 @@ def tell(*arguments: str) -> int:
     [
         (["run", "dayly"], "No job named 'dayly'. Known: "),
         (["load", "shopp"], "No source named 'shopp'. Known: event_files, "),
-        (["deliver", "crn"], "No output named 'crn'. Known: crm_users, sales_files."),
+        (["deliver", "crn"], "No output named 'crn'. Known: crm_users, reporting_db, sales_files."),
         (["status", "--target", "oracle"], "No target named 'oracle'"),
         (["resume"], "Nothing to resume: every run of the last 50 has completed."),
         (["resume", "abc"], "No run 'abc': no run goes by it. `tidemill runs` lists them."),
