@@ -33,7 +33,15 @@ RUN = [
 ]
 PATIENCE = 300
 SCHEMAS = ("raw_", "staging", "intermediate", "marts", "quarantine", "outputs", "published")
-MORTAL = ("_dlt", "load_id", "rejected_at", "reject_id", "version", "updated_load")
+MORTAL = (
+    "_dlt",
+    "load_id",
+    "rejected_at",
+    "reject_id",
+    "version",
+    "updated_load",
+    "processed_at",
+)
 """Columns that tell when a row came, and so differ between two histories of the same rows."""
 
 
