@@ -16,7 +16,7 @@ from loaders.senders.files import Export, FileOutput
 from loaders.senders.places import place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from loaders.connection import Connection
     from loaders.senders.facts import KeyedOutput
@@ -36,6 +36,7 @@ def deliver(
     on_progress: Callable[[int, int], object] | None = None,
     allow_deletes: bool = False,
     replay: bool = False,
+    keys: Sequence[str] = (),
 ) -> DeliveryResult:
     """Bring an output's far side to the state that its model describes.
 
@@ -46,9 +47,10 @@ def deliver(
         on_progress: called with items done and items in all.
         allow_deletes: let it delete more than the output's `max_delete_share`.
         replay: send again what was refused, though it has not changed.
+        keys: replay the refused items of these keys only.
 
     Raises:
-        LoaderError: no such output or model.
+        LoaderError: no such output or model, or a key of no refused item.
         DeletionsHeld: it would delete more than it may; nothing was sent.
         DeliveryFailed: some items have no answer; the rest is delivered and recorded.
     """
@@ -65,7 +67,7 @@ def deliver(
                 record=DeliveryRecord(connection, name, run_id),
                 on_progress=on_progress or _silent,
             )
-            result = delivery.run(allow_deletes=allow_deletes, replay=replay)
+            result = delivery.run(allow_deletes=allow_deletes, replay=replay, keys=keys)
     return replace(result, seconds=perf_counter() - started)
 
 

@@ -10,7 +10,7 @@ from loaders.delivery_sql import Model, describe, relation
 from loaders.errors import DeletionsHeld, DeliveryFailed, LoaderError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from loaders.connection import Connection
     from loaders.delivery_record import DeliveryRecord
@@ -73,16 +73,24 @@ class Delivery:
         self.on_progress = on_progress
         self.successful = self.failed = self.skipped = self.deletes = self.total = 0
 
-    def run(self, *, allow_deletes: bool = False, replay: bool = False) -> DeliveryResult:
+    def run(
+        self, *, allow_deletes: bool = False, replay: bool = False, keys: Sequence[str] = ()
+    ) -> DeliveryResult:
         """Send what an earlier delivery left, then what is new.
+
+        Args:
+            allow_deletes: let it delete more than the output's `max_delete_share`.
+            replay: send again what was refused, though it has not changed.
+            keys: replay the refused items of these keys only.
 
         Raises:
             DeliveryFailed: some items have no answer; its `result` says what was done.
+            LoaderError: a key is that of no refused item.
         """
         self.record.prepare()
         self.record.settle()
-        if replay:
-            self.record.forgive()
+        if replay or keys:
+            self.record.forgive(keys)
         if not self.output.sender.keeps_rows:
             self.record.assume("unknown")
         try:

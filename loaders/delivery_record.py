@@ -21,7 +21,7 @@ from loaders.errors import LoaderError
 from loaders.outbox import SCHEMA, Counts, Outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from loaders.connection import Connection
     from loaders.senders.facts import Answer, Outcome
@@ -150,11 +150,23 @@ class DeliveryRecord:
         ).fetchall()
         return [Refused(*row) for row in found]
 
-    def forgive(self) -> int:
-        """Forget what was refused, so that it is sent again; return how many items that are."""
-        refused = self._count("select count(*) from {record} where refused_hash is not null")
-        self._run("update {record} set refused_hash = null where refused_hash is not null")
-        return refused
+    def forgive(self, keys: Sequence[str] = ()) -> None:
+        """Forget what was refused, so that it is sent again: all of it, or the items of these keys.
+
+        Raises:
+            LoaderError: a key is that of no refused item.
+        """
+        wanted = set(keys)
+        if missing := sorted(wanted - {item.key for item in self.refused()} if wanted else ()):
+            raise LoaderError(
+                f"Cannot replay '{missing[0]}': '{self.output}' has no refused item of that key. "
+                f"`tidemill refused {self.output}` lists them."
+            )
+        chosen = f" and item_key in ({', '.join('?' * len(wanted))})" if wanted else ""
+        self._run(
+            f"update {{record}} set refused_hash = null where refused_hash is not null{chosen}",
+            sorted(wanted),
+        )
 
     def _tidy(self, model: sql.Model) -> None:
         if self._count("select count(*) from {record} where refused_hash is not null"):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from loaders.delivery_sql import Model, family, names, quoted, relation
+from loaders.senders.watched import Counted, Progress, watched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,8 @@ Compression = Literal["none", "gzip", "zstd"]
 _WRITTEN = {"csv": "format csv, header true", "jsonl": "format json", "parquet": "format parquet"}
 NULL = "\\N"
 """Stands for null in a CSV file; a text that is the same goes in quotes, and is none."""
+EXPORTED = 0.7
+"""The share of the work that is done when PostgreSQL's rows have left it."""
 _SUFFIX = {"none": "", "gzip": ".gz", "zstd": ".zst"}
 
 
@@ -114,34 +117,44 @@ def part_query(model: Model, part: Part, layout: Layout) -> tuple[str, dict[str,
 
 
 def copy(
-    connection: Connection, query: str, types: dict[str, str], layout: Layout, path: Path
+    connection: Connection,
+    query: str,
+    types: dict[str, str],
+    layout: Layout,
+    path: Path,
+    progress: Progress | None = None,
 ) -> None:
     """Write a query's rows to a file. PostgreSQL's go through a CSV file that DuckDB reads."""
     to = f"to '{escaped(str(path))}' ({layout.options})"
     if connection.kind == "duckdb":
-        connection.execute(f"copy ({query}) {to}")
+        with watched(connection.raw, progress.tell if progress else None):
+            connection.execute(f"copy ({query}) {to}")
         return
     import duckdb
 
     with TemporaryDirectory() as folder, duckdb.connect() as engine:
         rows = Path(folder) / "rows.csv"
-        export(connection, query, rows, NULL)
+        export(connection, query, rows, NULL, progress.part(0.0, EXPORTED) if progress else None)
         columns = ", ".join(f"'{escaped(name)}': '{_plain(kind)}'" for name, kind in types.items())
         source = (
             f"read_csv('{rows}', columns = {{{columns}}}, auto_detect = false, header = false, "
             f"quote = '\"', escape = '\"', nullstr = '{NULL}', allow_quoted_nulls = false)"
         )
-        engine.execute(f"copy (from {source}) {to}")
+        with watched(engine, progress.part(EXPORTED, 1.0).tell if progress else None):
+            engine.execute(f"copy (from {source}) {to}")
 
 
-def export(connection: Connection, query: str, path: Path, null: str) -> None:
+def export(
+    connection: Connection, query: str, path: Path, null: str, progress: Progress | None = None
+) -> None:
     """Write a query's rows to a CSV file without a header; the warehouse itself does it."""
     if connection.kind == "duckdb":
         options = f"format csv, header false, nullstr '{null}'"
         connection.execute(f"copy ({query}) to '{escaped(str(path))}' ({options})")
         return
     with path.open("wb") as file, connection.raw.cursor() as cursor:
-        cursor.copy_expert(f"copy ({query}) to stdout (format csv, null '{null}')", file)
+        to: Any = Counted(file, progress) if progress else file
+        cursor.copy_expert(f"copy ({query}) to stdout (format csv, null '{null}')", to)
 
 
 def _number(kind: str, digest: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from hashlib import file_digest
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from loaders.senders.copying import Layout, Part, copy, part_query, parts
 from loaders.senders.places import Place, place
-from loaders.senders.watched import watched
+from loaders.senders.watched import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,20 +106,18 @@ class Export:
         for name, part in todo.items():
             path = there.aside(name, scratch)
             query, types = part_query(self.model, part, self.output.layout)
-            with self._watched(done, part.rows, total):
-                copy(self.connection, query, types, self.output.layout, path)
+            progress = self._progress(done, part.rows, total)
+            copy(self.connection, query, types, self.output.layout, path, progress)
             written.append(described(path, name, part.rows, part.fingerprint))
             there.put(path, name)
             done += part.rows
             self.on_progress(done, total)
         return tuple(written)
 
-    def _watched(self, done: int, rows: int, total: int) -> AbstractContextManager[None]:
-        """Tell of the progress within a file, where DuckDB writes it out of its own tables."""
-        if self.connection.kind != "duckdb":
-            return nullcontext()
+    def _progress(self, done: int, rows: int, total: int) -> Progress:
+        """Tell of the rows within a file as they are written."""
         tell = self.on_progress
-        return watched(self.connection.raw, lambda share: tell(done + int(share * rows), total))
+        return Progress(rows=rows, on_share=lambda share: tell(done + int(share * rows), total))
 
 
 def described(path: Path, name: str, rows: int, fingerprint: str = "") -> Written:

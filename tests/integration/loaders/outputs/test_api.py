@@ -12,7 +12,7 @@ import pytest
 from loaders.deliver import deliver, preview, refused
 from loaders.delivery import Delivery, DeliveryResult
 from loaders.delivery_record import DeliveryRecord
-from loaders.errors import DeliveryFailed
+from loaders.errors import DeliveryFailed, LoaderError
 from loaders.outputs.crm_users import decode, encode
 from loaders.senders.api import ApiSender
 from loaders.senders.endpoint import Endpoint, Patience, Request
@@ -170,6 +170,27 @@ def test_what_was_refused_can_be_replayed(target: Target, far_side: FarSide) -> 
     assert deliver("crm_users", target=target, run_id="r3", replay=True).successful == 1
     assert refused("crm_users", target=target) == []
     assert far_side.contacts["2"] == {"email": "user2@x.example"}
+
+
+def test_chosen_items_can_be_replayed(target: Target, far_side: FarSide) -> None:
+    desire(target, 4)
+    far_side.refuses = lambda key, _data: key in {"2", "3"}
+    deliver("crm_users", target=target, run_id="r1")
+    far_side.refuses = lambda _key, _data: False
+    assert deliver("crm_users", target=target, run_id="r2", keys=["3"]).successful == 1
+    assert [item.key for item in refused("crm_users", target=target)] == ["2"]
+    with pytest.raises(LoaderError, match="no refused item of that key"):
+        deliver("crm_users", target=target, run_id="r3", keys=["2", "4"])
+    assert [item.key for item in refused("crm_users", target=target)] == ["2"]
+
+
+def test_what_was_done_before_a_failure_is_told(target: Target, far_side: FarSide) -> None:
+    far_side.fault = lambda number: "400" if number == 4 else "401" if number > 10 else None
+    with pytest.raises(DeliveryFailed) as caught:
+        send(target, bulk(far_side.url), in_flight=1)
+    result: DeliveryResult = caught.value.result
+    assert (result.successful, result.failed, result.skipped) == (80, 320, 0)
+    assert len(far_side.contacts) == 80
 
 
 def test_the_token_is_told_to_nobody(

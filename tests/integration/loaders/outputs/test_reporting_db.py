@@ -63,8 +63,7 @@ def test_orders_are_kept(
     assert (result.successful, result.deletes, result.skipped) == (1, 1, 6)
     moment = ("2026-01-02", "2026-01-02 03:04:05")
     assert there(far_url) == [
-        (key, "paid" if key % 3 else None, key * 1.25, key % 2 == 0, *moment)
-        for key in range(2, 8)
+        (key, "paid" if key % 3 else None, key * 1.25, key % 2 == 0, *moment) for key in range(2, 8)
     ]
 
 

@@ -82,3 +82,23 @@ def test_a_changed_row_writes_the_file_anew(warehouse: Target, exports: Path) ->
     assert deliver("sales_files", target=warehouse, run_id="r2").successful == 2
     text = gzip.decompress((exports / "agg_daily_sales.csv.gz").read_bytes()).decode()
     assert text == "\n".join(EXPECTED.splitlines()[:3]) + "\n"
+
+
+@pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)
+def test_a_big_file_of_postgres_tells_how_far_it_is(warehouse: Target, exports: Path) -> None:
+    with warehouse.connect() as connection:
+        connection.execute(
+            "insert into marts.agg_daily_sales select date '2026-01-03', 'C' || number, 1, 1, 1, "
+            "2, 2 from generate_series(1, 40000) as numbers(number)"
+        )
+    told: list[int] = []
+    deliver(
+        "sales_files",
+        target=warehouse,
+        run_id="r1",
+        on_progress=lambda done, total: told.append(done * 100 // total),
+    )
+    assert exports.exists()
+    assert (told[0], told[-1]) == (0, 100)
+    assert told == sorted(told)
+    assert {17, 34, 52, 69} <= set(told)
