@@ -71,7 +71,7 @@ def batch(number: int) -> bytes:
 
 def page(number: int) -> bytes:
     """Return the request for a page; no two in a row are the same."""
-    sort = ("user_id", "-created_at", "email")[number % 3]
+    sort = ("user_id", "-created_at", "country_code")[number % 3]
     path = f"/api/v1/users?page={1 + number % 7}&page_size={20 + number % 50}&sort={sort}"
     return request("GET", path)
 
