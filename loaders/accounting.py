@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import dlt
 
+from loaders.drift import ANYTHING
 from loaders.errors import RowsUnaccounted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from loaders.connection import Connection
+    from loaders.drift import Rule
 
 STATE = "tidemill"
 
@@ -42,11 +44,17 @@ class Tally:
     on_progress: Callable[[str, int], None] | None = None
     notices: list[str] = field(default_factory=list)
     """What a person should know of this load."""
+    rules: dict[str, Rule] = field(default_factory=dict)
+    """How its tables take a new shape."""
 
     @property
     def load_id(self) -> str:
         """The id of the load package being extracted."""
         return str(dlt.current.load_package_state()["load_id"])
+
+    def rule(self, table: str) -> Rule:
+        """Return how a table takes a new shape."""
+        return self.rules.get(table, ANYTHING)
 
     def note(self, table: str, text: str) -> None:
         """Add a notice about one table."""

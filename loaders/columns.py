@@ -58,6 +58,13 @@ def duckdb_type(hint: Mapping[str, Any]) -> str:
     return kind.format(precision=hint.get("precision", 38), scale=hint.get("scale", 9))
 
 
+def word(hint: Mapping[str, Any]) -> str:
+    """Return the word by which a column with this dlt hint is declared."""
+    kind = duckdb_type(hint)
+    names = {DUCKDB_TYPES[dlt_type]: name for name, dlt_type in DLT_TYPES.items()}
+    return names.get(kind, kind)
+
+
 def quoted(name: str) -> str:
     """Return a name as a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'

@@ -5,6 +5,7 @@ LoaderError
  ├─ SourceUnreachable   a source does not answer (can be retried)
  ├─ SourceRefused       a source answers, but not to us: password, token, missing table
  ├─ SourceShrunk        a source has lost so many rows that it is not trusted
+ ├─ TableStopped        a table's shape is not what it may be; the rest of its source went on
  ├─ WarehouseBusy       another process writes to the warehouse (can be retried)
  ├─ WarehouseFailed     the warehouse cannot be opened or written to
  ├─ RowsUnaccounted     a load's counts do not add up
@@ -40,6 +41,16 @@ class SourceRefused(LoaderError):
 
 class SourceShrunk(LoaderError):
     """A source has lost so many rows that it is not trusted."""
+
+
+class TableStopped(LoaderError):
+    """A table's shape is not what it may be; the rest of its source went on."""
+
+    def __init__(self, message: str, *, table: str) -> None:
+        super().__init__(message)
+        self.table = table
+        self.result: Any = None
+        """The loaders.load.LoadResult of the source's other tables."""
 
 
 class WarehouseBusy(LoaderError):

@@ -18,10 +18,12 @@ from dlt.extract.items_transform import BaseItemTransform, ItemTransform
 from loaders.accounting import tally
 from loaders.addresses import shown_url
 from loaders.columns import duckdb_type, literal, quoted
+from loaders.drift import ANYTHING, FREEZE, Rule
+from loaders.errors import TableStopped
 from loaders.quarantine import COLUMNS, TABLE, rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from dlt.extract import DltResource
 
@@ -37,6 +39,24 @@ class Shape:
     """Declared column to DuckDB type; other columns pass as text."""
     key: tuple[str, ...]
     """Columns that must not be null, since rows are merged by them."""
+    rule: Rule = ANYTHING
+    """How the table takes further columns."""
+
+    def check(self, names: Iterable[str]) -> None:
+        """Look at the columns that have come.
+
+        Raises:
+            TableStopped: some of them are new, and the table is frozen.
+        """
+        new = self.rule.unknown(names) if self.rule.policy == FREEZE else []
+        if new:
+            source = dlt.current.source_schema().name
+            raise TableStopped(
+                f"The table '{source}.{self.table}' stopped: its rows have the new columns "
+                f"{', '.join(new)}, and its shape is frozen. Nothing of it was loaded, and nothing "
+                "is lost. Declare them in its `columns`, or let it EVOLVE, and load again.",
+                table=self.table,
+            )
 
     def good(self, fields: Mapping[str, str], *, load_id: str, extra: str = "") -> str:
         """Return the select list of rows that pass.
@@ -46,11 +66,12 @@ class Shape:
             load_id: dlt's id of the load that these rows belong to.
             extra: further select items, ended by a comma.
         """
+        new = self.rule.unknown(fields)
         declared = [f"{self.cast(name, fields)} as {quoted(name)}" for name in self.types]
         others = [
             f"({expression})::varchar as {quoted(name)}"
             for name, expression in fields.items()
-            if name not in self.types
+            if name not in self.types and name not in new
         ]
         return ", ".join([*declared, *others, f"{extra} {literal(load_id)} as _dlt_load_id"])
 
@@ -79,7 +100,11 @@ class Shape:
             f"then {literal(name + ' is missing')} end"
             for name in self.key
         ]
-        return f"concat_ws('; ', {', '.join([*misfits, *missing, 'null'])})"
+        new = [
+            f"case when ({fields[name]}) is not null then {literal(name + ' is a new column')} end"
+            for name in self.rule.unknown(fields)
+        ]
+        return f"concat_ws('; ', {', '.join([*misfits, *missing, *new, 'null'])})"
 
 
 REJECT_SHAPE = Shape(
@@ -116,7 +141,7 @@ def empty_rows(shape: Shape) -> pa.Table:
     return duckdb.execute(f"select {shape.good({}, load_id='')} limit 0").to_arrow_table()
 
 
-def shape(resource: DltResource) -> Shape | None:
+def shape(resource: DltResource, rule: Rule = ANYTHING) -> Shape | None:
     """Return the shape that a dlt resource declares; None where it declares no columns."""
     hints = resource.compute_table_schema()
     types = {
@@ -125,7 +150,7 @@ def shape(resource: DltResource) -> Shape | None:
         if column.get("data_type") and not name.startswith("_dlt")
     }
     key = tuple(n for n, c in hints["columns"].items() if c.get("primary_key"))
-    return Shape(table=str(resource.name), types=types, key=key) if types else None
+    return Shape(table=str(resource.name), types=types, key=key, rule=rule) if types else None
 
 
 class Gate(ItemTransform[Any, Any]):
@@ -155,6 +180,7 @@ class Gate(ItemTransform[Any, Any]):
 
     def _split(self, item: Any) -> tuple[pa.Table, pa.Table | None, int]:
         page, fields, payload = self._page(item)
+        self.shape.check(fields)
         load_id = tally().load_id
         reason = self.shape.reason(fields)
         self.connection.register("page", page)
@@ -193,20 +219,6 @@ class Gate(ItemTransform[Any, Any]):
         names = dict.fromkeys(name for row in rows for name in row)
         page = pa.table({"payload": [as_json(row) for row in rows]})
         return page, {normalize(n): json_field("payload", n) for n in names}, "payload"
-
-
-def feed_children(resources: Mapping[str, DltResource], shapes: Mapping[str, Shape]) -> None:
-    """Give resources that hang on a declared one, as in rest_api, its rows that passed."""
-    for resource in resources.values():
-        pipe = resource._pipe  # noqa: SLF001 - dlt tells a resource's parent nowhere else
-        if pipe.parent is not None and pipe.parent.name in shapes:
-            pipe.insert_step(_plain_rows, 0)
-
-
-def _plain_rows(item: Any, meta: Any = None) -> Any:
-    if meta is not None or item is None:  # rejects have no children
-        return None
-    return item.to_pylist() if isinstance(item, pa.Table) else item
 
 
 def as_json(row: Any) -> str:

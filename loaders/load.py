@@ -6,12 +6,13 @@ import importlib
 import inspect
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from loaders import SOURCES
-from loaders.errors import SettingMissing
+from loaders.errors import SettingMissing, TableStopped
 from loaders.profile import root, var
 
 os.environ.setdefault("DLT_PROJECT_DIR", str(root()))
@@ -20,13 +21,16 @@ os.environ.setdefault("DLT_DATA_DIR", str(var() / "dlt"))
 import dlt
 
 from loaders import package
-from loaders.accounting import TableCount, table_counts, tallied
+from loaders.accounting import TableCount, table_counts, tallied, tally
+from loaders.children import feed_children, without
 from loaders.commit import committing
 from loaders.cursor import guard
+from loaders.drift import rules
 from loaders.duckdb_merge import duckdb_at
 from loaders.explain import explain
-from loaders.gate import REJECT_SHAPE, Gate, Shape, empty_rows, feed_children, shape
+from loaders.gate import REJECT_SHAPE, Gate, Shape, empty_rows, shape
 from loaders.quarantine import HINTS, TABLE
+from loaders.retype import retype
 from loaders.side_table import add_table
 
 if TYPE_CHECKING:
@@ -72,21 +76,26 @@ def load(
         settings: settings of the source in place of its own, such as `batch_size`.
 
     Raises:
+        TableStopped: a table's shape is not what it may be; `.result` is that of the others.
         LoaderError: what failed, in one sentence; `.retryable` tells whether to try again.
     """
     started = time.monotonic()
     source_name = name if isinstance(name, str) else name.name
+    again = partial(load, target=target, on_progress=on_progress, is_recorded=is_recorded)
     try:
-        source = find_source(name, settings) if isinstance(name, str) else name.clone()
+        source = _fresh(name, settings)
         with target.exclusive(), tallied(on_progress) as found, committing() as commit:
             pipeline = _pipeline(source, target)
             package.forget(pipeline, is_recorded or (lambda _: True))
             notices = _finish_pending(pipeline)
-            _run(pipeline, source)
+            notices += _run(pipeline, source, target)
             tables, news = _account(pipeline, source, target)
             commit()
     except Exception as error:
-        raise explain(error, source_name) from error
+        told = explain(error, source_name)
+        if isinstance(told, TableStopped):
+            told = _past(told, _fresh(name, settings), again)
+        raise told from error
     result = LoadResult(
         source=source_name,
         load_ids=tuple(package.committed(pipeline)),
@@ -96,14 +105,26 @@ def load(
     )
     if not commit.is_more:
         return result
-    rest = load(
-        name,
-        target=target,
-        on_progress=on_progress,
-        is_recorded=lambda one: one in result.load_ids or not is_recorded or is_recorded(one),
-        settings=settings,
-    )
-    return _joined(result, rest)
+    recorded = is_recorded or (lambda _: True)
+    known = partial(again, is_recorded=lambda one: one in result.load_ids or recorded(one))
+    return _joined(result, known(name, settings=settings))
+
+
+def _fresh(name: str | DltSource, settings: Mapping[str, Any] | None) -> DltSource:
+    return find_source(name, settings) if isinstance(name, str) else name.clone()
+
+
+def _past(stopped: TableStopped, source: DltSource, load: Callable[..., Any]) -> TableStopped:
+    """Load the other tables of a source, and return what stopped one of them with their result."""
+    rest = without(source, stopped.table)
+    if rest is None:
+        return stopped
+    try:
+        stopped.result = load(rest)
+    except TableStopped as another:
+        stopped.result, told = another.result, f"{stopped} {another}"
+        stopped.args = (told,)
+    return stopped
 
 
 def settle(source: DltSource, target: Target) -> list[str]:
@@ -183,14 +204,20 @@ def _finish_pending(pipeline: Pipeline) -> list[str]:
     return [f"{pipeline.pipeline_name}: an earlier load was found unfinished and was completed."]
 
 
-def _run(pipeline: Pipeline, source: DltSource) -> None:
+def _run(pipeline: Pipeline, source: DltSource, target: Target) -> list[str]:
     shapes = _shapes(source)
+    resources = {name: source.resources[name] for name in shapes}
+    notices = retype(pipeline, resources, target)
     if any(not _exists(pipeline, table) for table in (*shapes, TABLE)):
         _declare(pipeline, source, shapes)
-    for name, found in shapes.items():
-        _guard(source.resources[name], found)
+    stored = pipeline.schemas.get(pipeline.pipeline_name)
+    known = {n: t["columns"] for n, t in stored.tables.items()} if stored else {}
+    tally().rules.update(rules(source, known, shapes))
+    for name, resource in resources.items():
+        _guard(resource, replace(shapes[name], rule=tally().rule(name)))
     feed_children(source.selected_resources, shapes)
     pipeline.run(source, **_format(pipeline, "parquet")).raise_on_failed_jobs()
+    return notices
 
 
 def _shapes(source: DltSource) -> dict[str, Shape]:

@@ -14,6 +14,7 @@ import orjson
 import pyarrow as pa
 
 from loaders.accounting import TableCount
+from loaders.drift import rules
 from loaders.errors import LoaderError
 from loaders.gate import json_field, shape
 from loaders.load import find_source, settle
@@ -113,7 +114,9 @@ def _table(
     payloads: Mapping[str, str],
     load_id: str,
 ) -> TableCount:
-    judged = judge(_resource(source, found[0]), source, found, payloads, load_id)
+    resource = _resource(source, found[0])
+    known = connection.columns(f"raw_{source.name}", found[0].table_name)
+    judged = judge(resource, source, known, found, payloads, load_id)
     superseded = store(connection, source.name, judged) if judged.good.num_rows else 0
     for reject_id, reason in judged.reasons.items():
         if reject_id not in payloads:  # what was corrected by hand stays as it arrived
@@ -134,12 +137,15 @@ def _table(
 def judge(
     resource: DltResource,
     source: DltSource,
+    known: Sequence[str],
     found: Sequence[Reject],
     payloads: Mapping[str, str],
     load_id: str,
 ) -> Judged:
-    """Hold rejects against the columns that their table declares now."""
-    declared = shape(resource)
+    """Hold rejects against the columns that their table declares now, or has already."""
+    name = str(resource.name)
+    its_columns: Any = {name: dict.fromkeys(known)}
+    declared = shape(resource, rules(source, its_columns, [name])[name])
     if declared is None:
         raise LoaderError(f"The table '{resource.name}' declares no columns: nothing to judge by.")
     page, names = _page(found, payloads)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from loaders.errors import LoaderError
+from loaders.errors import LoaderError, TableStopped
 from loaders.load import load
 from loaders.warehouse import target
 
 if TYPE_CHECKING:
     from dlt.extract import DltSource
+
+    from loaders.load import LoadResult
 
 
 def main(source: str | DltSource) -> None:
@@ -21,8 +23,16 @@ def main(source: str | DltSource) -> None:
     """
     try:
         result = load(source, target=target())
+    except TableStopped as error:
+        if error.result:
+            _tell(error.result)
+        sys.exit(f"{error}")
     except LoaderError as error:
         sys.exit(f"{error}")
+    _tell(result)
+
+
+def _tell(result: LoadResult) -> None:
     for table in result.tables:
         sys.stdout.write(
             f"{table.source}.{table.table}: read {table.read}, loaded {table.loaded}, "

@@ -9,12 +9,13 @@ import dlt
 from loaders.columns import columns as declared
 from loaders.columns import latest_first
 from loaders.dispositions import REPLACE_KEYS
+from loaders.drift import contracted
 from loaders.readers.database_reading import Reading, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dlt.common.schema.typing import TColumnSchema
+    from dlt.common.schema.typing import TColumnSchema, TSchemaContract
     from dlt.extract import DltResource, Incremental
 
 ROWS_AT_ONCE: Final = 200_000
@@ -39,6 +40,7 @@ def table(
     allow_shrink: bool = False,
     taken_at: str | None = None,
     parallel: int = 1,
+    schema_contract: TSchemaContract | None = None,
 ) -> DltResource:
     """Return a resource of a table's rows, merged on its key.
 
@@ -66,6 +68,7 @@ def table(
         taken_at: a column of the source's own: only rows in which it is null are read, and the
             time is written into it once they are committed (mark as migrated).
         parallel: read a backfill's window in so many parts at once.
+        schema_contract: what a new column does; EVOLVE, FREEZE or QUARANTINE of `loaders.drift`.
     """
     marks = deleted_at or (SWEPT_AT if sweep_deletes else None)
     keys = (key,) if isinstance(key, str) else key
@@ -93,7 +96,7 @@ def table(
         taken_at=taken_at,
         parallel=parallel,
     )
-    return _resource(reading, cursor)
+    return contracted(_resource(reading, cursor), schema_contract)
 
 
 def _resource(reading: Reading, cursor: Incremental[Any] | None) -> DltResource:

@@ -104,6 +104,7 @@ class Judge:
         self._waiting.clear()
         self.connection.register("page", page)
         fields, shape = self.arrived(page)
+        shape.check(fields)
         yield from self._judged(page.num_rows, fields, shape)
         self.connection.unregister("page")
 
@@ -181,12 +182,13 @@ class Judge:
             fields[name] = self._expression(column, wanted)
             if pa.types.is_temporal(column.type) and wanted in {"timestamptz", "date"}:
                 bounded.add(name)
-            elif fits(column.type, wanted):
+            elif name in self.shape.types and fits(column.type, wanted):
                 fit.add(name)
         shape = Arrived(
             table=self.shape.table,
             types=self.shape.types,
             key=self.shape.key,
+            rule=self.shape.rule,
             fit=frozenset(fit),
             bounded=frozenset(bounded),
         )

@@ -49,7 +49,7 @@ class Reading:
     def shape(self) -> Shape:
         """What the table's rows must look like."""
         types = {name: duckdb_type(hint) for name, hint in self.columns.items()}
-        return Shape(table=self.name, types=types, key=self.key)
+        return Shape(table=self.name, types=types, key=self.key, rule=tally().rule(self.name))
 
 
 def read(reading: Reading, cursor: Incremental[Any] | None) -> Iterator[Any]:

@@ -17,6 +17,7 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from loaders.accounting import tally
 from loaders.columns import columns
 from loaders.dispositions import REPLACE_KEYS
+from loaders.drift import contracted
 from loaders.errors import SettingMissing, SourceUnreachable
 from loaders.readers.formats import CsvOptions, kind_of
 from loaders.readers.staging import Staging
@@ -25,7 +26,7 @@ from loaders.side_table import add_table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dlt.common.schema.typing import TColumnSchema
+    from dlt.common.schema.typing import TColumnSchema, TSchemaContract
     from dlt.extract import DltResource
     from fsspec import AbstractFileSystem
 
@@ -71,6 +72,7 @@ def files(
     csv: CsvOptions | None = None,
     quiet_seconds: float = 0,
     batch_size: int = ROWS_AT_ONCE,
+    schema_contract: TSchemaContract | None = None,
 ) -> DltResource:
     """Return a resource of all rows in the new and changed files of a folder.
 
@@ -84,6 +86,7 @@ def files(
         csv: delimiter, quote, encoding, header of the CSV files.
         quiet_seconds: a file changed less than this ago is left for the next load.
         batch_size: rows handed over at once; bounds memory and what a failure can cost.
+        schema_contract: what a new column does; EVOLVE, FREEZE or QUARANTINE of `loaders.drift`.
     """
     resource = dlt.resource(
         _rows,
@@ -95,7 +98,7 @@ def files(
         name, url, pattern, columns, csv or CsvOptions(), quiet_seconds, batch_size
     )
     add_table(made, FILES, FILES_HINTS)
-    return made
+    return contracted(made, schema_contract)
 
 
 def _rows(

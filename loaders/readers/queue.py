@@ -18,12 +18,14 @@ from loaders.accounting import tally
 from loaders.columns import columns, literal, quoted
 from loaders.commit import after_commit, at_end, load_again
 from loaders.dispositions import REPLACE_KEYS
+from loaders.drift import FREEZE, contracted
+from loaders.gate import normalize
 from loaders.quarantine import rejects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from dlt.common.schema.typing import TColumnSchema
+    from dlt.common.schema.typing import TColumnSchema, TSchemaContract
     from dlt.extract import DltResource
 
 
@@ -90,6 +92,7 @@ def messages(
     *,
     columns: dict[str, TColumnSchema],
     batch: Batch | None = None,
+    schema_contract: TSchemaContract | None = None,
 ) -> DltResource:
     """Return a resource of the messages that wait in a queue, merged on `message_id`.
 
@@ -101,6 +104,7 @@ def messages(
         connect: gives the queue, once for each load.
         columns: declared columns of the message's fields; `message_id` is added.
         batch: how much is taken in one load.
+        schema_contract: what a new field does; EVOLVE, FREEZE or QUARANTINE of `loaders.drift`.
     """
     resource = dlt.resource(
         _received,
@@ -109,7 +113,7 @@ def messages(
         primary_key="message_id",
         write_disposition=REPLACE_KEYS,
     )
-    return resource(name, connect, batch or Batch())
+    return contracted(resource(name, connect, batch or Batch()), schema_contract)
 
 
 def from_json(message_id: str, body: bytes, deliveries: int) -> Message:
@@ -156,6 +160,7 @@ def _judged(
     held = _held(table, [message.message_id for message in page])
     new = [message for message in page if message.message_id not in held]
     tally().add(table, read=len(held))
+    is_poison = is_poison and not any(_is_frozen_out(table, message) for message in new)
     good = [message for message in new if message.fields is not None and not is_poison]
     if good:
         yield _Page(broker.origin, good)
@@ -175,6 +180,12 @@ def _judged(
             ],
             load_id=tally().load_id,
         )
+
+
+def _is_frozen_out(table: str, message: Message) -> bool:
+    """Tell whether it is a message's shape that stops its table, until somebody decides."""
+    rule = tally().rule(table)
+    return rule.policy == FREEZE and bool(rule.unknown(map(normalize, message.fields or {})))
 
 
 class _Page(list[dict[str, Any]]):

@@ -75,6 +75,7 @@ class Scanner:
         if arrival is None:
             return None
         fields = {normalize(name): expression for name, expression in arrival.fields.items()}
+        self.shape.check(fields)
         reason = self._reason(arrival, fields)
         rows = self._look(arrival, reason)
         lines = self._broken_lines(origin) if kind == "csv" else []

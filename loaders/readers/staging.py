@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -84,6 +85,7 @@ class Staging:
             f"set TimeZone = 'UTC'; set memory_limit = '{MEMORY_LIMIT}'; "
             f"set temp_directory = {literal(str(self.folder / 'spill'))}; {REJECTS}"
         )
+        self.shape = replace(self.shape, rule=tally().rule(self.shape.table))
         self.scanner = Scanner(self.connection, self.shape, self.csv, self.load_id)
         return self
 

@@ -1,0 +1,80 @@
+"""What becomes of rows in a new shape: the table takes it in, or stops, or they are put aside.
+
+It is set by dlt's own `schema_contract`, of a resource or of a whole source, and kept by gate one:
+dlt itself would drop such rows in silence, or fail the whole load.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from dlt.common.schema.typing import TSchemaContract, TTableSchemaColumns
+    from dlt.extract import DltResource, DltSource
+
+EVOLVE: Final[TSchemaContract] = {"columns": "evolve"}
+"""A new column widens the table, as text, and the load says so."""
+FREEZE: Final[TSchemaContract] = {"columns": "freeze"}
+"""A new column stops the table; the rest of its source goes on, and the load fails."""
+QUARANTINE: Final[TSchemaContract] = {"columns": "discard_row"}
+"""A row with something in a new column goes to `_rejects`."""
+POLICIES: Final = {"evolve": EVOLVE, "freeze": FREEZE, "discard_row": QUARANTINE}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """How one table takes a new shape."""
+
+    policy: TSchemaContract
+    known: frozenset[str]
+    """Columns that are not new: those declared, and those that the raw table has."""
+
+    def unknown(self, names: Iterable[str]) -> list[str]:
+        """Return which columns are new, and not simply taken in."""
+        if self.policy == EVOLVE:
+            return []
+        return sorted({n for n in names if n not in self.known and not n.startswith("_dlt")})
+
+
+ANYTHING: Final = Rule(policy=EVOLVE, known=frozenset())
+
+
+def contracted(resource: DltResource, contract: TSchemaContract | None) -> DltResource:
+    """Return a resource with a schema contract of its own, if there is one."""
+    return resource.apply_hints(schema_contract=contract) if contract else resource
+
+
+def rules(
+    source: DltSource, known: Mapping[str, TTableSchemaColumns], tables: Iterable[str]
+) -> dict[str, Rule]:
+    """Return how each table takes a new shape; from here on dlt takes all that passes.
+
+    Args:
+        source: what is loaded.
+        known: the columns that each raw table has.
+        tables: those that declare columns.
+
+    Raises:
+        ValueError: a schema contract says what gate one does not know.
+    """
+    found = {name: _rule(source, source.resources[name], known.get(name, {})) for name in tables}
+    for name in found:
+        source.resources[name].apply_hints(schema_contract=EVOLVE)
+    if source.schema_contract:
+        source.schema_contract = EVOLVE
+    return found
+
+
+def _rule(source: DltSource, resource: DltResource, known: TTableSchemaColumns) -> Rule:
+    contract: Any = resource.schema_contract or source.schema_contract or "evolve"
+    mode = contract if isinstance(contract, str) else contract.get("columns", "evolve")
+    if mode not in POLICIES:
+        raise ValueError(
+            f"Unknown schema contract '{contract}' of '{resource.name}'. Use EVOLVE, FREEZE or "
+            "QUARANTINE of loaders.drift."
+        )
+    declared = resource.compute_table_schema()["columns"]
+    return Rule(policy=POLICIES[mode], known=frozenset([*declared, *known]))
