@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from loaders.gate import Shape
 
 DATA_FORMATS: Final = ("parquet", "csv", "model", "insert_values", "typed-jsonl", "jsonl")
+GOING: Final = "going"
+"""Where packages are put aside while they are deleted."""
 
 
 def committed(pipeline: Pipeline) -> list[str]:
@@ -34,7 +36,31 @@ def forget(pipeline: Pipeline, is_recorded: Callable[[str], bool]) -> None:
     """Delete committed packages whose counts stand in the caller's record, so none pile up."""
     for load_id in committed(pipeline):
         if is_recorded(load_id):
-            shutil.rmtree(pipeline.get_load_package_info(load_id).package_path, ignore_errors=True)
+            _delete_whole(pipeline, Path("load", "loaded", load_id))
+    shutil.rmtree(Path(pipeline.working_dir, GOING), ignore_errors=True)
+
+
+def discard_spent(pipeline: Pipeline) -> None:
+    """Delete extracted packages that were normalized, which a kill left there, whole or in part.
+
+    dlt renames the normalized package into its place and then deletes the extracted one file by
+    file; killed in between, it would normalize the same rows again, or miss a file that is gone.
+    """
+    done = {*pipeline.list_normalized_load_packages(), *pipeline.list_completed_load_packages()}
+    for load_id in pipeline.list_extracted_load_packages():
+        place = Path("normalize", "extracted", load_id)
+        schema = Path(pipeline.working_dir, place, PackageStorage.SCHEMA_FILE_NAME)
+        if load_id in done or not schema.exists():
+            _delete_whole(pipeline, place)
+
+
+def _delete_whole(pipeline: Pipeline, place: Path) -> None:
+    """Delete a package so that nobody ever finds a part of it in its place."""
+    going = Path(pipeline.working_dir, GOING, place.name)
+    going.parent.mkdir(exist_ok=True)
+    shutil.rmtree(going, ignore_errors=True)
+    Path(pipeline.working_dir, place).rename(going)
+    shutil.rmtree(going, ignore_errors=True)
 
 
 def rewind(pipeline: Pipeline) -> None:

@@ -58,6 +58,8 @@ def kill_at(point: str, count: int) -> None:
     places: dict[str, tuple[Any, str]] = {
         "extract": (loaders.accounting.Tally, "add"),
         "normalize": (Pipeline, "normalize"),
+        "normalized, not deleted": (packages.PackageStorage, "delete_package"),
+        "normalized, half deleted": (packages.PackageStorage, "delete_package"),
         "load": (Pipeline, "load"),
         "job begins": (packages.PackageStorage, "start_job"),
         "job done, not marked": (packages.PackageStorage, "save_pending_transition"),
@@ -73,6 +75,9 @@ def kill_at(point: str, count: int) -> None:
     def killing(*args: Any, **kwargs: Any) -> Any:
         left[0] -= 1
         if left[0] == 0:
+            if point == "normalized, half deleted":
+                storage, load_id = args
+                Path(storage.storage.storage_path, load_id, "schema.json").unlink()
             os.kill(os.getpid(), signal.SIGKILL)
         return original(*args, **kwargs)
 

@@ -22,6 +22,8 @@ POINTS = [
     ("extract", 1),
     ("extract", 3),
     ("normalize", 1),
+    ("normalized, not deleted", 2),
+    ("normalized, half deleted", 2),
     ("load", 1),
     ("job begins", 2),
     ("job done, not marked", 1),
