@@ -127,9 +127,15 @@ class Link:
         with self._connected(stream_results=True) as connection:
             result = connection.exec_driver_sql(sql)
             names = list(result.keys())
-            while rows := result.fetchmany(batch_size):
-                columns = [array(values) for values in zip(*rows, strict=True)]
-                yield pa.table(columns, names=names)
+            is_whole = False
+            try:
+                while rows := result.fetchmany(batch_size):
+                    columns = [array(values) for values in zip(*rows, strict=True)]
+                    yield pa.table(columns, names=names)
+                is_whole = True
+            finally:
+                if not is_whole:
+                    _break_off(connection, result)
 
     @contextmanager
     def _connected(self, **options: Any) -> Iterator[sa.Connection]:
@@ -154,6 +160,14 @@ class Link:
                 f"Cannot read from '{shown(str(self.url))}': {reason}. Nothing of this load is "
                 "visible. Check that the database runs and what this user may see, and load again."
             ) from error
+
+
+def _break_off(connection: sa.Connection, result: sa.CursorResult[Any]) -> None:
+    """Leave the rest of a result unread; PyMySQL would fetch all of it to throw it away."""
+    unread: Any = getattr(result.cursor, "_result", None)
+    if hasattr(unread, "unbuffered_active"):
+        unread.unbuffered_active = False
+    connection.invalidate()
 
 
 def with_driver(url: sa.URL) -> sa.URL:

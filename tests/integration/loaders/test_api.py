@@ -109,7 +109,11 @@ def read_by_number(shelf: Shelf, *, readings: int = 5, **settings: Any) -> set[A
     params = {"access_token": "hidden"}
     url = f"{shelf.url}/pages"
     pages = Numbered(url=url, key="id", params=params, size=10, readings=readings)
-    return {one["id"] for page in numbered_pages(polite(**settings), pages) for one in page}
+    return {
+        one["id"]
+        for page in numbered_pages(polite(**{"timeout": 10, **settings}), pages)
+        for one in page
+    }
 
 
 def fetch(target: Target, sql: str) -> list[tuple[Any, ...]]:

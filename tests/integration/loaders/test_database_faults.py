@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from loaders.warehouse import Target
 
-pytestmark = pytest.mark.endurance
+pytestmark = pytest.mark.slow
 
 THINGS = columns(id="bigint", name="text", updated_at="timestamp")
 CREATE = "create table things (id integer primary key, name varchar(50), updated_at timestamp null)"
@@ -54,8 +54,6 @@ def dying(after: int) -> Callable[..., Iterator[Any]]:
     return read
 
 
-# PyMySQL's cursor complains when it is collected after its connection has died
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_source_that_dies_half_way_is_read_again_from_the_last_commit(
     things: str, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
