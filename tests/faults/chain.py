@@ -52,7 +52,7 @@ class Chain:
     var: Path
     dsn: str | None = None
     """Of PostgreSQL; without one the warehouse is DuckDB."""
-    scale: float = 0.3
+    scale: float = 0.1
     variables: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
