@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestration.cli_load import loading
 from orchestration.cli_options import (
     Attempts,
+    BatchSize,
     Flags,
     Force,
     JobName,
@@ -23,6 +25,9 @@ from orchestration.cli_outputs import outputs
 from orchestration.cli_quarantine import quarantine
 from orchestration.cli_watch import watch
 from orchestration.service.commands import serve, token
+
+if TYPE_CHECKING:
+    from orchestration.commands import How
 
 app = typer.Typer(
     name="tidemill",
@@ -73,29 +78,36 @@ def run(
     target: Target = None,
     attempts: Attempts = None,
     retry_wait: RetryWait = 60.0,
+    batch_size: BatchSize = None,
     force: Force = False,
     json: Json = False,
 ) -> int:
     """Run a job."""
+    from orchestration import commands
+
+    how = _how(target, attempts, retry_wait, as_json=json)
+    return commands.run_job(job, replace(how, force=force, batch_size=batch_size))
+
+
+def _how(target: str | None, attempts: int | None, wait: float, *, as_json: bool) -> How:
     from orchestration import commands, plan
 
-    retry = plan.Retry(attempts=attempts, wait=retry_wait) if attempts else None
-    return commands.run_job(
-        job,
-        commands.How(target=target, as_json=json, verbose=Flags.verbose, retry=retry, force=force),
-    )
+    retry = plan.Retry(attempts=attempts, wait=wait) if attempts else None
+    return commands.How(target=target, as_json=as_json, verbose=Flags.verbose, retry=retry)
 
 
 @app.command()
 def resume(
     run: Annotated[str | None, typer.Argument(help="A run's id, or the end of one.")] = None,
     target: Target = None,
+    attempts: Attempts = None,
+    retry_wait: RetryWait = 60.0,
     json: Json = False,
 ) -> int:
     """Do what is missing of a run that ended early: the newest one, or RUN."""
     from orchestration import commands
 
-    return commands.resume(run, commands.How(target=target, as_json=json, verbose=Flags.verbose))
+    return commands.resume(run, _how(target, attempts, retry_wait, as_json=json))
 
 
 @app.command("retry-failed")

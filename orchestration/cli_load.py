@@ -7,14 +7,10 @@ from typing import Annotated
 import typer
 
 # Typer reads the options while the program runs.
-from orchestration.cli_options import Flags, Json, Target
+from orchestration.cli_options import BatchSize, Flags, Json, Target
 
 loading = typer.Typer()
 
-BatchSize = Annotated[
-    int | None,
-    typer.Option("--batch-size", min=1, help="Rows read at once; never changes the result."),
-]
 Source = Annotated[str, typer.Argument(help="A source of loaders/__init__.py.")]
 
 

@@ -30,3 +30,9 @@ class Flags:
 
     debug = False
     verbose = False
+
+
+BatchSize = Annotated[
+    int | None,
+    typer.Option("--batch-size", min=1, help="Rows read at once; never changes the result."),
+]

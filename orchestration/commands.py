@@ -107,7 +107,7 @@ def resume(run_id: str | None, how: How) -> int:
         run = runner.ledger.run(run_id) if run_id else _unfinished(runner.ledger)
         if run["status"] == plan.COMPLETED:
             raise NameUnknown(f"Nothing to resume: the run {run['id']} has completed.")
-        return runner.resume(run, jobs.find(run["job"]), halt=halt)
+        return runner.resume(run, with_retry(jobs.find(run["job"]), how.retry), halt=halt)
 
     return _work(how, go_on)
 

@@ -7,12 +7,12 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration import dbt_results
+from orchestration import dbt_manifest, dbt_results
 from orchestration import settings as settings_
 from orchestration.errors import ModelsFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from orchestration.settings import Settings
@@ -64,54 +64,83 @@ def fingerprint_text() -> str:
     return "{}:{}".format(*fingerprint(settings_.read()))
 
 
-def build(request: Request, emit: Emit) -> dict[str, Any]:
+def narrowed(selection: str, changed: Collection[str] | None, there: Collection[str]) -> str | None:
+    """Return what of a selection is to be built (see dbt_manifest)."""
+    return dbt_manifest.narrowed(_manifest, selection, changed, there) if _manifest else selection
+
+
+def build(request: Request, selection: str, emit: Emit) -> dict[str, Any]:
     """Build and test the models and return what came of it (see `account`).
 
     A second try of the same run goes on where the first one failed, as `dbt retry` does.
+
+    Args:
+        request: the step's.
+        selection: as `dbt build --select` takes it; '' for all.
+        emit: hears of each model.
 
     Raises:
         ModelsFailed: the project does not parse, or a model or test failed.
     """
     current = settings_.read(request.target)
     kept = request.artifacts / "dbt"
-    result = _build(request, current, kept, emit)
+    result = _build(selection, current, kept, emit)
     artifacts = current.dbt_target_path
     results = artifacts / "run_results.json"
     if result.result is None or not results.exists():
         raise ModelsFailed(_unbuilt(result.exception, current))
     kept.mkdir(parents=True, exist_ok=True)
     shutil.copy(results, kept)
-    detail = dbt_results.account(json.loads(results.read_text()), _places(_manifest, artifacts))
+    detail = dbt_results.account(
+        json.loads(results.read_text()), dbt_manifest.places(_manifest, artifacts)
+    )
     if detail["failures"]:
         raise ModelsFailed(dbt_results.sentence(detail), detail)
     return detail
 
 
-def _build(request: Request, current: Settings, kept: Path, emit: Emit) -> Any:
-    command = _command(request.argument, kept)
+def expire(request: Request, days: int) -> list[str]:
+    """Run the project's operation `retain`, and return what it told: rows deleted of each table.
+
+    Raises:
+        ModelsFailed: it could not be run to its end.
+    """
+    current = settings_.read(request.target)
+    told: list[str] = []
+
+    def hear(event: Any) -> None:
+        text = str(event.info.msg)
+        told.extend([text] if text.startswith("retention:") else [])
+
+    command = ["run-operation", "retain", "--args", f"{{days: {days}}}"]
+    try:
+        done = _invoke(current, command, callbacks=[hear])
+    finally:
+        _release(current)
+    if not done.success:
+        raise ModelsFailed(_unbuilt(done.exception, current))
+    return told
+
+
+def _build(selection: str, current: Settings, kept: Path, emit: Emit) -> Any:
+    command = _command(selection, kept)
     results = current.dbt_target_path / "run_results.json"
     results.unlink(missing_ok=True)
     try:
-        return _invoke(current, command, manifest=_manifest, emit=emit)
+        return _invoke(current, command, callbacks=[_watch(emit)])
     finally:
-        if current.target.kind == "duckdb":
-            _release()
+        _release(current)
 
 
 def _command(selection: str, kept: Path) -> list[str]:
     results = kept / "run_results.json"
     again = (
-        dbt_results.undone(json.loads(results.read_text()), _parents(_manifest))
+        dbt_results.undone(json.loads(results.read_text()), dbt_manifest.parents(_manifest))
         if results.exists()
         else []
     )
     select = again or selection.split()
     return ["build", *(["--select", *select] if select else [])]
-
-
-def _parents(manifest: Any) -> dict[str, list[str]]:
-    nodes = {**manifest.nodes, **manifest.unit_tests} if manifest else {}
-    return {name: list(node.depends_on.nodes) for name, node in nodes.items()}
 
 
 def _common(current: Settings) -> list[str]:
@@ -127,13 +156,13 @@ def _common(current: Settings) -> list[str]:
 
 
 def _invoke(
-    current: Settings, command: list[str], *, manifest: Any = None, emit: Emit | None = None
+    current: Settings, command: list[str], *, callbacks: Sequence[Callable[[Any], None]] = ()
 ) -> Any:
     from dbt.cli.main import dbtRunner
 
     os.chdir(current.project)
-    callbacks = [_watch(emit)] if emit else []
-    return dbtRunner(manifest=manifest, callbacks=callbacks).invoke([*command, *_common(current)])
+    runner = dbtRunner(manifest=_manifest, callbacks=list(callbacks))
+    return runner.invoke([*command, *_common(current)])
 
 
 def _watch(emit: Emit) -> Callable[[Any], None]:
@@ -155,36 +184,13 @@ def _watch(emit: Emit) -> Callable[[Any], None]:
     return hear
 
 
-def _release() -> None:
+def _release(current: Settings) -> None:
     """Close what dbt leaves open on the DuckDB file, before the right to write is given up."""
+    if current.target.kind != "duckdb":
+        return
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
     DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
-
-
-def _places(manifest: Any, artifacts: Path) -> dict[str, tuple[str, str]]:
-    """Return for each node what people call it, and the path of its compiled SQL."""
-    nodes = manifest.nodes.values() if manifest else ()
-    return {
-        node.unique_id: (_label(node), str(_compiled_path(node, artifacts / "compiled")))
-        for node in nodes
-    }
-
-
-def _label(node: Any) -> str:
-    """Name a test by what it tests: dbt's own name for it carries all its arguments."""
-    told = getattr(node, "test_metadata", None)
-    where = str(getattr(node, "attached_node", "") or "").rpartition(".")[2]
-    if not told or not where:
-        return str(node.name)
-    column = getattr(node, "column_name", None)
-    return f"{told.name} of {where}{'.' + column if column else ''}"
-
-
-def _compiled_path(node: Any, folder: Path) -> Path:
-    """A test that is told in YAML is compiled to a file of its own, under the YAML's name."""
-    path: Path = folder / node.package_name / node.original_file_path
-    return path / node.path if path.suffix in {".yml", ".yaml"} else path
 
 
 def _unbuilt(error: BaseException | None, current: Settings) -> str:

@@ -17,7 +17,10 @@ OrchestrationError
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from orchestration.outcome import Outcome
 
 
 class OrchestrationError(Exception):
@@ -60,12 +63,20 @@ class StepFailed(OrchestrationError):
     """A step could not be done."""
 
     def __init__(
-        self, message: str, *, retryable: bool = False, detail: Any = None, traceback: str = ""
+        self,
+        message: str,
+        *,
+        retryable: bool = False,
+        detail: Any = None,
+        traceback: str = "",
+        outcome: Outcome | None = None,
     ) -> None:
         super().__init__(message)
         self.can_be_retried = retryable
         self.detail = detail or {}
         self.traceback = traceback
+        self.outcome = outcome
+        """What was done all the same, such as items sent before the far side went away."""
 
 
 class ModelsFailed(OrchestrationError):

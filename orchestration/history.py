@@ -27,6 +27,18 @@ def recorded_loads(ledger: Ledger, source: str, limit: int = 100) -> tuple[str, 
         return tuple(connection.execute(query).scalars())
 
 
+def idle_loads(ledger: Ledger, limit: int = 1000) -> tuple[str, ...]:
+    """Return the newest load packages that brought nothing, each as `<source> <load id>`."""
+    query = (
+        sa.select(LOADS.c.source, LOADS.c.load_id)
+        .where(~LOADS.c.news)
+        .order_by(LOADS.c.load_id.desc())
+        .limit(limit)
+    )
+    with ledger.transaction() as connection:
+        return tuple(f"{row.source} {row.load_id}" for row in connection.execute(query))
+
+
 def last_detail(ledger: Ledger, run_id: str, step: plan.Step) -> dict[str, Any] | None:
     """Return what a step last handed back on this run's warehouse, unless it failed since."""
     warehouse = sa.select(RUNS.c.warehouse).where(RUNS.c.id == run_id).scalar_subquery()

@@ -29,6 +29,7 @@ STREAMED: Final = "source:payment_queue+ source:event_files+"
 PUBLISH: Final = Step(kind="publish", needs=("transform",), timeout=900)
 CRM: Final = Step(kind="deliver", argument="crm_users", needs=("transform",), timeout=1800)
 SALES: Final = Step(kind="deliver", argument="sales_files", needs=("transform",), timeout=900)
+REPORTING: Final = Step(kind="deliver", argument="reporting_db", needs=("transform",), timeout=900)
 REPORT: Final = Step(kind="report", after=_names(*LOADS, PUBLISH, CRM, SALES), timeout=300)
 SEND: Final = Step(kind="send", argument="report", needs=("report",), timeout=300)
 
@@ -54,6 +55,21 @@ JOBS: Final = {
                 timeout=300,
             ),
             Step(kind="publish", needs=(f"transform {STREAMED}",), timeout=300),
+        ),
+    ),
+    "intake": Job(
+        description="What was pushed over HTTP, to its raw tables.",
+        schedule=Schedule(every=60, catch_up="none"),
+        retry=Retry(attempts=1),
+        steps=(Step(kind="load", argument="intake", timeout=900),),
+    ),
+    "replay": Job(
+        description="What is in quarantine, judged again by both gates, and what passes published.",
+        retry=Retry(attempts=1),
+        steps=(
+            Step(kind="replay", timeout=1800),
+            Step(kind="transform", needs=("replay",)),
+            PUBLISH,
         ),
     ),
     "pending": Job(
@@ -85,6 +101,7 @@ JOBS: Final = {
             PUBLISH,
             CRM,
             SALES,
+            REPORTING,
             REPORT,
             SEND,
         ),
@@ -99,12 +116,13 @@ JOBS: Final = {
         ),
     ),
     "weekly_cleanup": Job(
-        description="Forget old runs and reports, back the warehouse up, compact it.",
+        description="Back the warehouse up, forget old events, rejects and runs, compact it.",
         schedule=Schedule(cron="0 3 * * sun", overlap="queue", max_age=2 * DAY),
         steps=(
             Step(kind="retain", argument="90"),
             Step(kind="backup", argument="3"),
-            Step(kind="compact", needs=("backup 3",)),
+            Step(kind="expire", argument="90", needs=("backup 3",)),
+            Step(kind="compact", after=("expire 90",), needs=("backup 3",)),
         ),
     ),
 }

@@ -135,20 +135,32 @@ class Ledger:
     def complete_step(self, run_id: str, name: str, outcome: Outcome, **values: Any) -> None:
         """Record a step's end and all it counted, in one transaction."""
         with self.transaction() as connection:
-            for table in outcome.totals():
-                self.upsert(connection, TABLES, {"run_id": run_id, **vars(table)})
-            for source, load_id in outcome.loads:
-                kept = {"source": source, "load_id": load_id, "run_id": run_id}
-                self.upsert(connection, LOADS, kept)
-            for delivery in outcome.deliveries:
-                row = {"run_id": run_id, **vars(delivery), "files": list(delivery.files)}
-                self.upsert(connection, DELIVERIES, row)
-            totals.count_items(connection, run_id, outcome)
+            self._count(connection, run_id, outcome)
             connection.execute(
                 STEPS.update()
                 .where(STEPS.c.run_id == run_id, STEPS.c.name == name)
                 .values(status=plan.COMPLETED, error=None, detail=dict(outcome.detail), **values)
             )
+
+    def count(self, run_id: str, outcome: Outcome) -> None:
+        """Record what an attempt that failed has done all the same."""
+        with self.transaction() as connection:
+            self._count(connection, run_id, outcome)
+
+    def _count(self, connection: Connection, run_id: str, outcome: Outcome) -> None:
+        for table in outcome.totals():
+            self.upsert(connection, TABLES, {"run_id": run_id, **vars(table)})
+        for source, load_id in outcome.loads:
+            values = {"run_id": run_id, "news": outcome.brought_something()}
+            self.upsert(connection, LOADS, {"source": source, "load_id": load_id, **values})
+        for delivery in outcome.deliveries:
+            before = sa.select(DELIVERIES.c.successful).filter_by(
+                run_id=run_id, output=delivery.output
+            )
+            sent = (connection.execute(before).scalar() or 0) + delivery.successful
+            row = {**vars(delivery), "successful": sent, "files": list(delivery.files)}
+            self.upsert(connection, DELIVERIES, {"run_id": run_id, **row})
+        totals.count_items(connection, run_id, outcome)
 
     def end_run(
         self, connection: Connection, run_id: str, status: str, now: datetime, error: str | None

@@ -102,8 +102,9 @@ LOADS: Final = sa.Table(
     sa.Column("source", sa.Text, primary_key=True),
     sa.Column("load_id", sa.Text, primary_key=True),
     sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("news", sa.Boolean, nullable=False, server_default=sa.true()),
 )
-"""The load packages whose counts stand in `tables`."""
+"""The load packages whose counts stand in `tables`, and whether they brought anything."""
 
 DELIVERIES: Final = sa.Table(
     "deliveries",
@@ -162,7 +163,9 @@ TROUBLES: Final = sa.Table(
 )
 """What people have been told of and is not over yet."""
 
-MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {}
+MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
+    2: ("alter table {schema}loads add column news boolean not null default true",),
+}
 """Version → statements that lead to it from the one before; {schema} stands for `tidemill.` or ''.
 
 A new ledger is made by METADATA at the newest version. Version 1 is the first one.

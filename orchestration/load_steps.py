@@ -1,10 +1,11 @@
-"""The kinds of step that load in a way of their own: a sweep for deletions, a backfill."""
+"""The kinds of step that load: what is new in a source, a sweep for deletions, a backfill."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
 
+from orchestration.errors import StepFailed
 from orchestration.outcome import Outcome, Table, carry
 from orchestration.steps import writing
 
@@ -27,21 +28,52 @@ def settings(request: Request) -> dict[str, Any]:
     return {"batch_size": request.batch_size} if request.batch_size else {}
 
 
+def load(request: Request, emit: Emit) -> Outcome:
+    """Load what is new in one source."""
+    return _load(request.argument, request, emit, settings(request))
+
+
 def sweep(request: Request, emit: Emit) -> Outcome:
     """Load one source, and compare all its keys with those of the raw tables."""
-    from loaders.load import load
-
     source, _, option = request.argument.partition(" ")
     wanted = {"sweep_deletes": True, "allow_shrink": option == SHRINK}
+    return _load(source, request, emit, {**settings(request), **wanted})
+
+
+def _load(source: str, request: Request, emit: Emit, wanted: dict[str, Any]) -> Outcome:
+    from loaders.errors import TableStopped
+    from loaders.load import load as load_source
+
     with writing(request, emit) as warehouse:
-        result = load(
-            source,
-            target=warehouse,
-            on_progress=lambda table, rows: emit({"table": table, "rows": rows}),
-            is_recorded=request.recorded.__contains__,
-            settings={**settings(request), **wanted},
-        )
+        try:
+            result = load_source(
+                source,
+                target=warehouse,
+                on_progress=lambda table, rows: emit({"table": table, "rows": rows}),
+                is_recorded=request.recorded.__contains__,
+                settings=wanted,
+            )
+        except TableStopped as error:
+            done = outcome([error.result]) if error.result else None
+            raise StepFailed(str(error), outcome=done) from error
     return outcome([result])
+
+
+def replay(request: Request, emit: Emit) -> Outcome:
+    """Put the open rejects of every source through gate one, as its columns are declared now."""
+    from loaders import SOURCES
+    from loaders.rejects import Wanted, find
+    from loaders.replay import replay as replay_source
+
+    with writing(request, emit) as warehouse:
+        with warehouse.connect() as connection:
+            open_in = {reject.source for reject in find(connection, Wanted())}
+        counts = [
+            count
+            for source in sorted(open_in & SOURCES.keys())
+            for count in replay_source(source, target=warehouse)
+        ]
+    return Outcome(tables=tuple(carry(Table, count) for count in counts))
 
 
 def backfill(request: Request, emit: Emit) -> Outcome:

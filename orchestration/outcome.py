@@ -52,6 +52,12 @@ class Outcome:
     detail: Mapping[str, Any] = field(default_factory=dict)
     """Facts of this kind of step, fit for JSON: models built, files published."""
 
+    def brought_something(self) -> bool:
+        """Tell whether the warehouse holds more, or in another shape, because of these loads."""
+        return any(table.loaded or table.rejected for table in self.tables) or bool(
+            self.detail.get("notices")
+        )
+
     def totals(self) -> list[Table]:
         """Return one account for each table: a step may have committed several loads of it."""
         found: dict[tuple[str, str], Counter[str]] = {}

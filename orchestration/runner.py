@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from orchestration import lease, plan
@@ -81,11 +81,12 @@ class Runner:
     def resume(
         self, run: dict[str, Any], job: plan.Job, *, halt: Halt | None = None
     ) -> dict[str, Any]:
-        """Do what a run that ended early left undone, and return its record.
+        """Do what a run that ended early left undone, as it was begun, and return its record.
 
         Raises:
             AlreadyRunning: a living run of this job holds the lease.
         """
+        job = replace(job, batch_size=run["batch_size"])
         lease.restart(self.ledger, run, job, now=self.clock.now())
         return self._work(run["id"], run["job"], job, halt or Halt())
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loaders import OUTPUTS, SOURCES
 from orchestration import settings
-from orchestration.outcome import Delivery, Outcome, Table, carry
+from orchestration.errors import StepFailed
+from orchestration.outcome import Delivery, Outcome, carry
 from orchestration.workers import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from loaders.errors import DeliveryFailed
     from loaders.warehouse import Target
 
     Emit = Callable[[dict[str, Any]], None]
@@ -47,6 +49,8 @@ class Request:
     """What the steps that this one needs handed back in this run."""
     recorded: tuple[str, ...] = ()
     """The load packages of this source whose counts stand in the ledger."""
+    idle: tuple[str, ...] = ()
+    """Of all load packages the newest that brought nothing, each as `<source> <load id>`."""
 
     @property
     def log(self) -> Path:
@@ -79,93 +83,31 @@ def _entered(stack: ExitStack, warehouse: Target) -> bool:
     return True
 
 
-def load(request: Request, emit: Emit) -> Outcome:
-    """Load one source."""
-    from loaders.load import load as load_source
-
-    with writing(request, emit) as warehouse:
-        result = load_source(
-            request.argument,
-            target=warehouse,
-            on_progress=lambda table, rows: emit({"table": table, "rows": rows}),
-            is_recorded=request.recorded.__contains__,
-            settings={"batch_size": request.batch_size} if request.batch_size else None,
-        )
-    return Outcome(
-        tables=tuple(carry(Table, table) for table in result.tables),
-        loads=tuple((result.source, load_id) for load_id in result.load_ids),
-        detail={"load_ids": list(result.load_ids), "notices": list(result.notices)},
-    )
-
-
-def transform(request: Request, emit: Emit) -> Outcome:
-    """Build and test the models: all of them, or the selection in the argument."""
-    from orchestration import audit, dbt
-
-    with writing(request, emit) as warehouse:
-        seen = {"project": dbt.fingerprint_text(), "loads": audit.loads(warehouse)}
-        with audit.pending(warehouse, request.argument, request.run_id):
-            detail = dbt.build(request, emit)
-        return Outcome(detail={**detail, "seen": seen, "build": request.run_id})
-
-
-def unchanged(request: Request, emit: Emit) -> Outcome:
-    """Tell whether the models stand as they were built and tested; needs no dbt to find out."""
-    from orchestration import audit, dbt
-
-    before = request.before or {}
-    with writing(request, emit) as warehouse:
-        seen = {"project": dbt.fingerprint_text(), "loads": audit.loads(warehouse)}
-    same = before.get("seen") == seen
-    return Outcome(detail={"unchanged": same, "seen": seen, "build": before.get("build")})
-
-
-def publish(request: Request, emit: Emit) -> Outcome:
-    """Let readers see the marts that have passed their tests."""
-    from orchestration import audit
-
-    build = next((need["build"] for need in request.needs if "build" in need), None)
-    before = request.before or {}
-    if build and before.get("build") == build and _is_there(before["published"]):
-        same = before.get("quarantine", {})
-        return Outcome(detail={**before, "unchanged": True, "quarantine_before": same})
-    with writing(request, emit) as warehouse:
-        counted = audit.passed(warehouse)
-        place = _published(warehouse)
-    told = {"quarantine": counted, "quarantine_before": before.get("quarantine", {})}
-    return Outcome(detail={"published": place, "build": build, **told})
-
-
-def _published(warehouse: Target) -> str:
-    """Publish, and return where readers find it: a file, or a schema of PostgreSQL."""
-    if warehouse.kind == "postgres":
-        from loaders.swap import swap
-
-        return swap(warehouse)
-    from loaders.publish import publish as publish_marts
-
-    return str(publish_marts(warehouse))
-
-
-def _is_there(published: str) -> bool:
-    return Path(published).exists() or "/" not in published
-
-
 def deliver(request: Request, emit: Emit) -> Outcome:
     """Send one output what it does not have yet; the argument may end in options."""
     from loaders.deliver import deliver as deliver_output
+    from loaders.errors import DeliveryFailed
 
     output, *options = request.argument.split(" ")
     with writing(request, emit) as warehouse:
-        result = deliver_output(
-            output,
-            target=warehouse,
-            run_id=request.run_id,
-            allow_deletes="--allow-deletes" in options,
-            replay="--replay" in options,
-            on_progress=lambda done, total: emit({"done": done, "total": total}),
-        )
+        try:
+            result = deliver_output(
+                output,
+                target=warehouse,
+                run_id=request.run_id,
+                allow_deletes="--allow-deletes" in options,
+                replay="--replay" in options,
+                on_progress=lambda done, total: emit({"done": done, "total": total}),
+            )
+        except DeliveryFailed as error:
+            raise _with_counts(error) from error
     return Outcome(deliveries=(carry(Delivery, result),))
+
+
+def _with_counts(error: DeliveryFailed) -> StepFailed:
+    """Let what was sent before a delivery failed be counted."""
+    done = Outcome(deliveries=(carry(Delivery, error.result),)) if error.result else None
+    return StepFailed(str(error), retryable=error.retryable, outcome=done)
 
 
 def report(request: Request, _emit: Emit) -> Outcome:
@@ -238,19 +180,21 @@ _LOADERS: Final = ",".join((*_PARTS, *SOURCES.values(), *OUTPUTS.values(), *_LIB
 _DBT: Final = "orchestration.dbt"
 
 KINDS: Final = {
-    "load": Kind(function="orchestration.steps:load", preload=_LOADERS),
+    "load": Kind(function="orchestration.load_steps:load", preload=_LOADERS),
     "sweep": Kind(function="orchestration.load_steps:sweep", preload=_LOADERS),
     "backfill": Kind(function="orchestration.load_steps:backfill", preload=_LOADERS),
+    "replay": Kind(function="orchestration.load_steps:replay", preload=_LOADERS),
     "transform": Kind(
-        function="orchestration.steps:transform",
+        function="orchestration.model_steps:transform",
         preload=_DBT,
-        shortcut=Kind(function="orchestration.steps:unchanged", preload=_LOADERS),
+        shortcut=Kind(function="orchestration.model_steps:unchanged", preload=_LOADERS),
     ),
-    "publish": Kind(function="orchestration.steps:publish", preload=_LOADERS),
+    "publish": Kind(function="orchestration.model_steps:publish", preload=_LOADERS),
     "deliver": Kind(function="orchestration.steps:deliver", preload=_LOADERS),
     "report": Kind(function="orchestration.steps:report", preload=_LOADERS),
     "send": Kind(function="orchestration.steps:send", preload=_LOADERS),
     "retain": Kind(function="orchestration.steps:retain", preload=_LOADERS),
+    "expire": Kind(function="orchestration.model_steps:expire", preload=_DBT),
     "backup": Kind(function="orchestration.steps:backup", preload=_LOADERS),
     "compact": Kind(function="orchestration.steps:compact", preload=_LOADERS),
 }

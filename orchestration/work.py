@@ -94,7 +94,7 @@ class Work:
             completed_at=self.runner.clock.now(),
         )
         self.details[step.name] = outcome.detail
-        if any(table.loaded or table.rejected for table in outcome.tables):
+        if outcome.brought_something():
             self.runner.executor.warm({other.kind for other in self.job.steps})
         self.tell("step_ended", step.name, status=plan.COMPLETED, seconds=seconds, outcome=outcome)
         return plan.COMPLETED
@@ -109,6 +109,8 @@ class Work:
             try:
                 return self._attempt(step, attempt)
             except OrchestrationError as error:
+                if done := getattr(error, "outcome", None):
+                    self.runner.ledger.count(self.run_id, done)
                 again = getattr(error, "can_be_retried", error.retryable)
                 if not again or attempt == retry.attempts:
                     raise
@@ -128,6 +130,7 @@ class Work:
             batch_size=self.job.batch_size,
             timeout=step.timeout,
             recorded=self._recorded(step),
+            idle=history.idle_loads(self.runner.ledger) if step.only_new else (),
             only_new=step.only_new,
             before=history.last_detail(self.runner.ledger, self.run_id, step),
             needs=tuple(self.details.get(need, {}) for need in step.needs),

@@ -97,9 +97,10 @@ def described(error: BaseException) -> dict[str, Any]:
     text = str(error) if expected else _unexpected(error)
     return {
         "message": text,
-        "retryable": bool(getattr(error, "retryable", transient)),
+        "retryable": bool(getattr(error, "can_be_retried", getattr(error, "retryable", transient))),
         "detail": getattr(error, "detail", {}),
         "traceback": "".join(traceback.format_exception(error)),
+        "outcome": outcome.to_message() if (outcome := getattr(error, "outcome", None)) else None,
     }
 
 

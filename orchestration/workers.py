@@ -178,6 +178,7 @@ class _Call:
                 retryable=content["retryable"],
                 detail=content["detail"],
                 traceback=content["traceback"],
+                outcome=Outcome.from_message(done) if (done := content["outcome"]) else None,
             )
         if kind == "event":
             emit(content)

@@ -94,7 +94,7 @@ def own_workers(
 
 @pytest.fixture
 def dbt_workers(settings: Settings) -> Iterator[Workers]:
-    kind = Kind(function="orchestration.steps:transform", preload="orchestration.dbt")
+    kind = Kind(function="orchestration.model_steps:transform", preload="orchestration.dbt")
     workers = Workers({"transform": kind}, settings.logs / "workers.log")
     yield workers
     workers.close()

@@ -14,7 +14,7 @@ from orchestration import lease, process
 from orchestration.errors import AlreadyRunning, LedgerFailed, NameUnknown
 from orchestration.lease import Claim, End
 from orchestration.ledger import Ledger, new_id
-from orchestration.ledger_schema import LEASES, NEWEST, VERSION
+from orchestration.ledger_schema import LEASES, LOADS, NEWEST, VERSION
 from orchestration.outcome import Outcome, Table
 from orchestration.plan import Job, Step
 
@@ -130,6 +130,21 @@ def test_a_ledger_newer_than_the_program_is_refused(ledger: Ledger) -> None:
         connection.execute(VERSION.update().values(version=NEWEST + 1))
     with pytest.raises(LedgerFailed, match="Update the program; nothing was changed"):
         Ledger.open(ledger.place)
+
+
+def test_an_old_ledger_is_brought_up_and_keeps_what_it_holds(ledger: Ledger) -> None:
+    run_id = lease.start(ledger, CLAIM, NOW)
+    with ledger.transaction() as connection:
+        connection.exec_driver_sql("alter table loads drop column news")
+        connection.exec_driver_sql("insert into loads values ('a', '1.5', 'r')")
+        connection.execute(VERSION.update().values(version=1))
+    ledger.close()
+    again = Ledger.open(str(ledger.engine.url))
+    with again.transaction() as connection:
+        assert connection.execute(sa.select(VERSION.c.version)).scalars().all() == [NEWEST]
+        assert connection.execute(sa.select(LOADS)).all() == [("a", "1.5", "r", True)]
+    assert again.run(run_id)["status"] == "running"
+    again.close()
 
 
 def test_a_place_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -154,6 +155,34 @@ def test_an_error_that_cannot_be_retried_is_not(
     run = runner_of({**good, "load_b": refuse}).run("daily", JOB)
     assert run["steps"][1]["attempts"] == 1
     assert clock.waits == []
+
+
+def test_what_a_failed_delivery_sent_is_counted_over_its_attempts(
+    runner_of: RunnerOf, good: Steps
+) -> None:
+    answers = iter([(4, 2), (1, 1)])
+
+    def give_up(_: Any) -> Outcome:
+        sent, refused = next(answers)
+        done = Outcome(deliveries=(replace(SENT, successful=sent, failed=refused),))
+        raise StepFailed("The CRM went away.", retryable=True, outcome=done)
+
+    job = replace(JOB, retry=Retry(attempts=2, wait=1))
+    run = runner_of({**good, "deliver_crm": give_up}).run("daily", job)
+    assert run["status"] == "partial"
+    assert [(row["successful"], row["failed"]) for row in run["deliveries"]] == [(5, 1)]
+
+
+def test_resume_keeps_the_batch_size(runner_of: RunnerOf, good: Steps) -> None:
+    seen: list[int | None] = []
+
+    def look(request: Any) -> Outcome:
+        seen.append(request.batch_size)
+        raise StepFailed("Not yet.")
+
+    failed = runner_of({**good, "load_b": look}).run("daily", replace(JOB, batch_size=17))
+    runner_of({**good, "load_b": look}).resume(failed, JOB)
+    assert seen == [17, 17]
 
 
 def test_a_failed_delivery_makes_a_run_partial(runner_of: RunnerOf, good: Steps) -> None:

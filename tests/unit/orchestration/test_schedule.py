@@ -190,6 +190,7 @@ def test_the_jobs_of_the_project_come_when_the_pattern_says() -> None:
     }
     assert times == {
         "micro_batch": utc("2026-01-15T10:00:10"),
+        "intake": utc("2026-01-15T10:01"),
         "pending": utc("2026-01-15T10:05"),
         "hourly_sync": utc("2026-01-15T11:00"),
         "nightly": utc("2026-01-16T02:00"),
