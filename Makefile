@@ -38,10 +38,10 @@ format: $(STAMP) ## put Python and SQL into the house format
 	@$(BIN)/ruff format --quiet .
 	@$(ASIDE) $(BIN)/sqlfluff fix --nocolor --disable-progress-bar --quiet dbt_project/models
 
-bench: $(STAMP) ## measure: start-up, loads, builds
-	@for each in tests/benchmarks/*.py; do \
+bench: $(STAMP) ## measure it all: start-up, loads, builds, outputs; into docs/benchmarks.md
+	@for each in $(filter-out %/figures.py,$(wildcard tests/benchmarks/*.py)); do \
 		name=$$(basename "$$each" .py); echo "== $$name"; \
-		$(BIN)/python -m "tests.benchmarks.$$name" || exit 1; \
+		TIDEMILL_BENCH_KEEP=1 $(BIN)/python -m "tests.benchmarks.$$name" || exit 1; \
 	done
 
 docs: $(STAMP) ## write the models' documentation to var/docs as one page

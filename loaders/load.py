@@ -197,6 +197,7 @@ def _dlt_url(dsn: str) -> str:
 def _finish_pending(pipeline: Pipeline) -> list[str]:
     """Finish what a killed load left: extracted rows are loaded before new ones are read."""
     package.discard_spent(pipeline)
+    package.mark_again(pipeline)
     pipeline.sync_destination()
     if not pipeline.has_pending_data:
         return []

@@ -52,6 +52,19 @@ def discard_spent(pipeline: Pipeline) -> None:
         schema = Path(pipeline.working_dir, place, PackageStorage.SCHEMA_FILE_NAME)
         if load_id in done or not schema.exists():
             _delete_whole(pipeline, place)
+    for folder in Path(pipeline.working_dir, "normalize").glob("*/"):
+        if folder.name != "extracted":
+            shutil.rmtree(folder)  # what was being extracted: it is read again
+
+
+def mark_again(pipeline: Pipeline) -> None:
+    """Take back the mark of packages that were loaded, marked, and killed before they were moved.
+
+    dlt refuses to mark one twice; unmarked, it finds nothing left to load, marks and moves it.
+    """
+    normalized = Path(pipeline.working_dir, "load", "normalized")
+    for mark in normalized.glob(f"*/{PackageStorage.PACKAGE_COMPLETED_FILE_NAME}"):
+        mark.unlink()
 
 
 def _delete_whole(pipeline: Pipeline, place: Path) -> None:

@@ -65,6 +65,7 @@ def kill_at(point: str, count: int) -> None:
         "job done, not marked": (packages.PackageStorage, "save_pending_transition"),
         "job marked, not moved": (packages.PackageStorage, "complete_job"),
         "committed, not marked": (LoadStorage, "complete_load_package"),
+        "marked, not moved": (packages.PackageStorage, "complete_loading_package"),
         "committed, not counted": (loading, "_account"),
     }
     owner, name = places[point]
@@ -75,6 +76,8 @@ def kill_at(point: str, count: int) -> None:
     def killing(*args: Any, **kwargs: Any) -> Any:
         left[0] -= 1
         if left[0] == 0:
+            if point == "marked, not moved":
+                original(*args, **kwargs)
             if point == "normalized, half deleted":
                 storage, load_id = args
                 Path(storage.storage.storage_path, load_id, "schema.json").unlink()

@@ -33,6 +33,7 @@ POINTS = [
     ("job marked, not moved", 4),
     ("job marked, not moved", 7),
     ("committed, not marked", 1),
+    ("marked, not moved", 1),
     ("committed, not counted", 1),
 ]
 
