@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from loaders import server_lock
 from loaders.connection import Connection, connect_duckdb, connect_postgres, shown, writable
 from loaders.errors import SettingMissing, WarehouseBusy
 from loaders.profile import output, profiles_path, root, var
@@ -51,7 +52,10 @@ class Target:
 
     @contextmanager
     def exclusive(self, timeout: float = 60.0) -> Iterator[None]:
-        """Hold the right to write to this warehouse; one process at a time on this machine.
+        """Hold the right to write to this warehouse; one process at a time.
+
+        A lock file keeps the others of this machine away, and on PostgreSQL an advisory lock
+        those of other machines.
 
         Args:
             timeout: seconds to wait for another writer to finish.
@@ -62,20 +66,21 @@ class Target:
         from filelock import FileLock, Timeout
 
         lock = FileLock(lock_path(self), thread_local=False, is_singleton=True)
-        try:
-            with writable(lock_path(self).parent):
-                lock.acquire(timeout=timeout)
-        except Timeout as error:
-            raise WarehouseBusy(
-                f"Cannot write to the warehouse '{self.place}': another run or loader has been "
-                f"writing to it for {timeout:.0f} s. Wait for it to end, or look at "
-                "`tidemill status`."
-            ) from error
-        try:
+        with ExitStack() as stack:
+            try:
+                with writable(lock_path(self).parent):
+                    lock.acquire(timeout=timeout)
+                stack.callback(lock.release)
+                if self.dsn and lock.lock_counter == 1:
+                    stack.enter_context(server_lock.held(self.dsn, timeout))
+            except (Timeout, TimeoutError) as error:
+                raise WarehouseBusy(
+                    f"Cannot write to the warehouse '{self.place}': another run or loader has been "
+                    f"writing to it for {timeout:.0f} s. Wait for it to end, or look at "
+                    "`tidemill status`."
+                ) from error
             _discard_unborn(self.path)
             yield
-        finally:
-            lock.release()
 
 
 def _discard_unborn(path: Path | None) -> None:
