@@ -72,7 +72,8 @@ def quoted(name: str) -> str:
 
 def literal(text: str) -> str:
     """Return a text as a quoted SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
+    quotes = "'" + text.replace("'", "''") + "'"
+    return quotes if "\0" not in text else "(" + quotes.replace("\0", "' || chr(0) || '") + ")"
 
 
 def _hint(name: str, kind: str) -> TColumnSchema:

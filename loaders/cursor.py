@@ -23,7 +23,7 @@ from loaders.columns import quoted
 if TYPE_CHECKING:
     from dlt.extract import DltResource, Incremental
 
-    from loaders.gate import Shape
+    from loaders.shape import Shape
 
 
 ROWS_AT_ONCE: Final = 100_000

@@ -6,7 +6,7 @@ dlt itself would drop such rows in silence, or fail the whole load.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class Rule:
     policy: TSchemaContract
     known: frozenset[str]
     """Columns that are not new: those declared, and those that the raw table has."""
+    takes_nul: bool = True
+    """Whether the warehouse has a place for the character NUL; PostgreSQL has none."""
 
     def unknown(self, names: Iterable[str]) -> list[str]:
         """Return which columns are new, and not simply taken in."""
@@ -48,7 +50,11 @@ def contracted(resource: DltResource, contract: TSchemaContract | None) -> DltRe
 
 
 def rules(
-    source: DltSource, known: Mapping[str, TTableSchemaColumns], tables: Iterable[str]
+    source: DltSource,
+    known: Mapping[str, TTableSchemaColumns],
+    tables: Iterable[str],
+    *,
+    takes_nul: bool = True,
 ) -> dict[str, Rule]:
     """Return how each table takes a new shape; from here on dlt takes all that passes.
 
@@ -56,11 +62,17 @@ def rules(
         source: what is loaded.
         known: the columns that each raw table has.
         tables: those that declare columns.
+        takes_nul: whether the warehouse has a place for the character NUL.
 
     Raises:
         ValueError: a schema contract says what gate one does not know.
     """
-    found = {name: _rule(source, source.resources[name], known.get(name, {})) for name in tables}
+    found = {
+        name: replace(
+            _rule(source, source.resources[name], known.get(name, {})), takes_nul=takes_nul
+        )
+        for name in tables
+    }
     for name in found:
         source.resources[name].apply_hints(schema_contract=EVOLVE)
     if source.schema_contract:

@@ -6,7 +6,6 @@ Set-wise in DuckDB: rows never pass through Python one by one.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import dlt
@@ -18,94 +17,14 @@ from dlt.extract.items_transform import BaseItemTransform, ItemTransform
 from loaders.accounting import tally
 from loaders.addresses import shown_url
 from loaders.columns import duckdb_type, literal, quoted
-from loaders.drift import ANYTHING, FREEZE, Rule
-from loaders.errors import TableStopped
-from loaders.quarantine import COLUMNS, TABLE, rejected
+from loaders.drift import ANYTHING, Rule
+from loaders.quarantine import COLUMNS, SHOWN_NUL, TABLE, rejected
+from loaders.shape import Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from dlt.extract import DltResource
-
-WHOLE_NUMBER = r"[+-]?\d+(\.0*)?"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """What a table's rows must look like to pass."""
-
-    table: str
-    types: Mapping[str, str]
-    """Declared column to DuckDB type; other columns pass as text."""
-    key: tuple[str, ...]
-    """Columns that must not be null, since rows are merged by them."""
-    rule: Rule = ANYTHING
-    """How the table takes further columns."""
-
-    def check(self, names: Iterable[str]) -> None:
-        """Look at the columns that have come.
-
-        Raises:
-            TableStopped: some of them are new, and the table is frozen.
-        """
-        new = self.rule.unknown(names) if self.rule.policy == FREEZE else []
-        if new:
-            source = dlt.current.source_schema().name
-            raise TableStopped(
-                f"The table '{source}.{self.table}' stopped: its rows have the new columns "
-                f"{', '.join(new)}, and its shape is frozen. Nothing of it was loaded, and nothing "
-                "is lost. Declare them in its `columns`, or let it EVOLVE, and load again.",
-                table=self.table,
-            )
-
-    def good(self, fields: Mapping[str, str], *, load_id: str, extra: str = "") -> str:
-        """Return the select list of rows that pass.
-
-        Args:
-            fields: column to the SQL expression of what arrived for it, text or typed.
-            load_id: dlt's id of the load that these rows belong to.
-            extra: further select items, ended by a comma.
-        """
-        new = self.rule.unknown(fields)
-        declared = [f"{self.cast(name, fields)} as {quoted(name)}" for name in self.types]
-        others = [
-            f"({expression})::varchar as {quoted(name)}"
-            for name, expression in fields.items()
-            if name not in self.types and name not in new
-        ]
-        return ", ".join([*declared, *others, f"{extra} {literal(load_id)} as _dlt_load_id"])
-
-    def cast(self, name: str, fields: Mapping[str, str]) -> str:
-        """Return the expression that gives a declared column its type, or null for a misfit."""
-        kind = self.types[name]
-        arrived = fields.get(name)
-        if arrived is None:
-            return f"null::{kind}"
-        if kind == "bigint":  # a plain cast would round '1.5' to 2
-            whole = f"regexp_full_match(trim(({arrived})::varchar), '{WHOLE_NUMBER}')"
-            return f"case when {whole} then try_cast({arrived} as bigint) end"
-        return f"try_cast({arrived} as {kind})"
-
-    def reason(self, fields: Mapping[str, str]) -> str:
-        """Return the expression that tells why a row does not pass: '' when it does."""
-        misfits = [
-            f"case when ({fields[name]}) is not null and ({self.cast(name, fields)}) is null then "
-            f"{literal(name + ': ')} || {literal(chr(39))} || left(({fields[name]})::varchar, 80) "
-            f"|| {literal(chr(39) + ' is not a ' + kind)} end"
-            for name, kind in self.types.items()
-            if name in fields and kind != "varchar"
-        ]
-        missing = [
-            f"case when ({fields.get(name, 'null')}) is null "
-            f"then {literal(name + ' is missing')} end"
-            for name in self.key
-        ]
-        new = [
-            f"case when ({fields[name]}) is not null then {literal(name + ' is a new column')} end"
-            for name in self.rule.unknown(fields)
-        ]
-        return f"concat_ws('; ', {', '.join([*misfits, *missing, *new, 'null'])})"
-
 
 REJECT_SHAPE = Shape(
     table=TABLE,
@@ -129,9 +48,13 @@ def reject_select(
         by: what tells this reject from another one with the same payload, if anything does.
     """
     identity = f"concat_ws('|', {literal(table)}, {by + ',' if by else ''} {payload})"
+    reason, payload, position = (
+        f"replace(({part})::varchar, chr(0), {literal(SHOWN_NUL)})"
+        for part in (reason, payload, position)
+    )
     return (
         f"md5({identity}) as reject_id, {literal(table)} as table_name, {reason} as reason, "
-        f"{payload} as payload, {origin} as origin, ({position})::varchar as position, "
+        f"{payload} as payload, {origin} as origin, {position} as position, "
         f"to_timestamp({float(load_id)}) as rejected_at, {literal(load_id)} as _dlt_load_id"
     )
 

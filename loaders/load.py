@@ -28,7 +28,8 @@ from loaders.cursor import guard
 from loaders.drift import rules
 from loaders.duckdb_merge import duckdb_at
 from loaders.explain import explain
-from loaders.gate import REJECT_SHAPE, Gate, Shape, empty_rows, shape
+from loaders.gate import REJECT_SHAPE, Gate, empty_rows, shape
+from loaders.postgres_destination import postgres_at
 from loaders.quarantine import HINTS, TABLE
 from loaders.retype import retype
 from loaders.side_table import add_table
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from dlt import Pipeline
     from dlt.extract import DltResource, DltSource
 
+    from loaders.shape import Shape
     from loaders.warehouse import Target
 
 
@@ -170,11 +172,7 @@ def find_source(name: str, settings: Mapping[str, Any] | None = None) -> DltSour
 
 
 def _pipeline(source: DltSource, target: Target) -> Pipeline:
-    destination = (
-        duckdb_at(target.path)
-        if target.path
-        else dlt.destinations.postgres(_dlt_url(target.dsn or ""))
-    )
+    destination = duckdb_at(target.path) if target.path else postgres_at(_dlt_url(target.dsn or ""))
     return dlt.pipeline(
         source.name,
         pipelines_dir=str(var() / "dlt" / target.name),
@@ -214,7 +212,8 @@ def _run(pipeline: Pipeline, source: DltSource, target: Target) -> list[str]:
         _declare(pipeline, source, shapes)
     stored = pipeline.schemas.get(pipeline.pipeline_name)
     known = {n: t["columns"] for n, t in stored.tables.items()} if stored else {}
-    tally().rules.update(rules(source, known, shapes))
+    takes_nul = target.kind == "duckdb"
+    tally().rules.update(rules(source, known, shapes, takes_nul=takes_nul))
     for name, resource in resources.items():
         _guard(resource, replace(shapes[name], rule=tally().rule(name)))
     feed_children(source.selected_resources, shapes)

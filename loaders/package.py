@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dlt import Pipeline
     from dlt.common.storages.load_package import LoadPackageInfo
 
-    from loaders.gate import Shape
+    from loaders.shape import Shape
 
 DATA_FORMATS: Final = ("parquet", "csv", "model", "insert_values", "typed-jsonl", "jsonl")
 GOING: Final = "going"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TABLE: Final = "_rejects"
+SHOWN_NUL: Final = r"\u0000"
+"""How the character NUL stands in a reject, as JSON writes it: PostgreSQL has no place for it."""
 COLUMNS: Final = columns(
     reject_id="text",
     table_name="text",
@@ -51,7 +53,7 @@ def rejects(table: str, found: Sequence[dict[str, str]], *, load_id: str) -> Any
         {
             "reject_id": reject_id(table, one["payload"]),
             "table_name": table,
-            **one,
+            **{name: text.replace("\0", SHOWN_NUL) for name, text in one.items()},
             "rejected_at": now,
             "_dlt_load_id": load_id,
         }

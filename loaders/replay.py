@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dlt.extract import DltResource, DltSource
 
     from loaders.connection import Connection
+    from loaders.drift import Rule
     from loaders.warehouse import Target
 
 
@@ -115,8 +116,11 @@ def _table(
     load_id: str,
 ) -> TableCount:
     resource = _resource(source, found[0])
-    known = connection.columns(f"raw_{source.name}", found[0].table_name)
-    judged = judge(resource, source, known, found, payloads, load_id)
+    known = connection.columns(f"raw_{source.name}", resource.name)
+    takes_nul = connection.kind == "duckdb"
+    raw: dict[str, Any] = {str(resource.name): dict.fromkeys(known)}
+    rule = rules(source, raw, raw, takes_nul=takes_nul)[resource.name]
+    judged = judge(resource, rule, source, found, payloads, load_id)
     superseded = store(connection, source.name, judged) if judged.good.num_rows else 0
     for reject_id, reason in judged.reasons.items():
         if reject_id not in payloads:  # what was corrected by hand stays as it arrived
@@ -136,16 +140,14 @@ def _table(
 
 def judge(
     resource: DltResource,
+    rule: Rule,
     source: DltSource,
-    known: Sequence[str],
     found: Sequence[Reject],
     payloads: Mapping[str, str],
     load_id: str,
 ) -> Judged:
-    """Hold rejects against the columns that their table declares now, or has already."""
-    name = str(resource.name)
-    its_columns: Any = {name: dict.fromkeys(known)}
-    declared = shape(resource, rules(source, its_columns, [name])[name])
+    """Hold rejects against the columns that their table declares now."""
+    declared = shape(resource, rule)
     if declared is None:
         raise LoaderError(f"The table '{resource.name}' declares no columns: nothing to judge by.")
     page, names = _page(found, payloads)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from loaders.connection import Connection
-    from loaders.gate import Shape
+    from loaders.shape import Shape
 
 SUPERSEDED: Final = "a newer row had arrived when it was replayed"
 PLACE: Final = ("_file", "_line")

@@ -12,7 +12,7 @@ import psycopg2
 
 from loaders.columns import DUCKDB_TYPES, duckdb_type, quoted, word
 from loaders.errors import TableStopped
-from loaders.gate import Shape
+from loaders.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

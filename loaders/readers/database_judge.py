@@ -17,8 +17,9 @@ import pyarrow as pa
 
 from loaders.accounting import tally
 from loaders.columns import literal, quoted
-from loaders.gate import Shape, normalize, reject_select
+from loaders.gate import normalize, reject_select
 from loaders.quarantine import rejected
+from loaders.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,6 +70,8 @@ class Judge:
     keys: list[pa.Table] = field(default_factory=list)
     """The keys of rows that passed, where they are asked for."""
     keeps_keys: bool = False
+    doubts_texts: bool = False
+    """Whether a text may hold what the warehouse has no place for."""
     _waiting: list[pa.Table] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -182,6 +185,8 @@ class Judge:
             fields[name] = self._expression(column, wanted)
             if pa.types.is_temporal(column.type) and wanted in {"timestamptz", "date"}:
                 bounded.add(name)
+            elif self.doubts_texts and pa.types.is_string(column.type):
+                continue
             elif name in self.shape.types and fits(column.type, wanted):
                 fit.add(name)
         shape = Arrived(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from loaders.accounting import tally
 from loaders.columns import duckdb_type
 from loaders.cursor import fetch_held
-from loaders.gate import Shape
 from loaders.readers.database_judge import Judge
 from loaders.readers.database_link import Link
 from loaders.readers.database_pages import pages
@@ -17,6 +16,7 @@ from loaders.readers.database_parts import parts, side_by_side
 from loaders.readers.database_select import Range, Selection, select
 from loaders.readers.database_sweep import sweep
 from loaders.readers.database_taken import mark_taken
+from loaders.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,6 +61,7 @@ def read(reading: Reading, cursor: Incremental[Any] | None) -> Iterator[Any]:
         origin=reading.name,
         cursor=cursor.cursor_path if cursor else None,
         time_zone=reading.time_zone,
+        doubts_texts=link.kind != "postgresql" and not tally().rule(reading.name).takes_nul,
         keeps_keys=reading.taken_at is not None or reading.sweep_deletes,
     )
     with judge:

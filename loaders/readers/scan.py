@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loaders.columns import literal
-from loaders.gate import Shape, normalize, reject_select
+from loaders.gate import normalize, reject_select
 from loaders.readers.formats import (
     Arrival,
     CsvOptions,
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import duckdb
+
+    from loaders.shape import Shape
 
 FITTING: Final = {
     "varchar": {"VARCHAR"},
@@ -109,6 +111,8 @@ class Scanner:
     def _fits(self, name: str, arrival: Arrival) -> bool:
         types = {normalize(source): kind for source, kind in arrival.types.items()}
         declared = self.shape.types.get(name, "")
+        if declared == "varchar" and not self.shape.rule.takes_nul:
+            return False
         return types.get(name, "?").lower() == declared or types.get(name) in FITTING.get(
             declared, ()
         )

@@ -20,10 +20,11 @@ import pyarrow as pa
 
 from loaders.accounting import tally
 from loaders.columns import duckdb_type, literal, quoted
-from loaders.gate import Shape, reject_select
+from loaders.gate import reject_select
 from loaders.quarantine import rejected
 from loaders.readers.formats import CsvOptions, Unreadable, check_whole
 from loaders.readers.scan import Scan, Scanner
+from loaders.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import uuid4
 
 import dlt
 import duckdb
@@ -16,8 +17,8 @@ from hypothesis import strategies as st
 
 from loaders.columns import columns
 from loaders.dispositions import REPLACE_KEYS
-from loaders.gate import Shape
 from loaders.load import load
+from loaders.shape import Shape
 from loaders.warehouse import Target
 
 DECLARED = columns(
@@ -28,6 +29,7 @@ DECLARED = columns(
     paid_at="timestamp",
     due_on="date",
     amount="decimal(18, 2)",
+    details="json",
 )
 LOADS = settings(
     max_examples=int(os.environ.get("TIDEMILL_TEST_EXAMPLES", "12")),
@@ -109,13 +111,16 @@ def _stored(kind: pa.DataType) -> pa.DataType:
     return kind if is_number or pa.types.is_date32(kind) else pa.int32()
 
 
-def loaded(pages: list[Any], key: str | None) -> None:
-    """Load pages into a fresh DuckDB and hold every count against what is there."""
+def loaded(pages: list[Any], key: str | None, dsn: str = "") -> None:
+    """Load pages into a fresh DuckDB, or PostgreSQL; hold every count against what is there."""
+    name = f"anything_{uuid4().hex[:8]}"
     with TemporaryDirectory() as folder:
         os.environ["TIDEMILL_VAR"] = folder
         target = Target(name="duckdb", kind="duckdb", path=Path(folder) / "warehouse.duckdb")
+        if dsn:
+            target = Target(name="postgres", kind="postgres", dsn=dsn)
 
-        @dlt.source(name="anything")
+        @dlt.source(name=name)
         def anything() -> Any:
             return dlt.resource(
                 pages,
@@ -131,10 +136,10 @@ def loaded(pages: list[Any], key: str | None) -> None:
         assert table.read == read
         assert table.read == table.loaded + table.collapsed + table.rejected
         with target.connect() as connection:
-            count = "select count(*) from raw_anything"
+            count = f"select count(*) from raw_{name}"
             assert connection.scalar(f"{count}.rows") == table.loaded
             assert connection.scalar(f"{count}._rejects") == table.rejected
-            distinct = "select count(distinct id) from raw_anything.rows"
+            distinct = f"select count(distinct id) from raw_{name}.rows"
             if key:
                 assert connection.scalar(distinct) == table.loaded
 
@@ -151,6 +156,35 @@ def test_rows_of_any_json_are_accounted_for(pages: list[list[dict[str, Any]]]) -
 @given(st.lists(tables(), min_size=1, max_size=3))
 def test_rows_of_any_arrow_type_are_accounted_for(pages: list[pa.Table]) -> None:
     loaded(pages, "id")
+
+
+@pytest.mark.slow
+@LOADS
+@given(PAGES)
+def test_rows_of_any_json_are_accounted_for_on_postgres(
+    postgres: str, pages: list[list[dict[str, Any]]]
+) -> None:
+    loaded(pages, "id", postgres)
+
+
+ODD = (
+    {"name": "a\0b"},
+    {"extra": "a\0b"},
+    {"other\0": "1"},
+    {"details": {"a": "x\0"}},
+    {"details": '{"a": [NaN]}'},
+    {"details": '{"a": 1e999}'},
+    {"paid_at": "infinity"},
+    {"due_on": "4800-01-01 (BC)"},
+    {"share": "inf"},
+    {"name": "\ud800"},
+    {"n" * 80: 1, "n" * 80 + "b": 2},
+)
+
+
+def test_what_a_warehouse_has_no_place_for_is_set_aside(target: Target) -> None:
+    pages = [[{"id": number, **row} for number, row in enumerate(ODD)]]
+    loaded(pages, "id", target.dsn or "")
 
 
 SHAPE = Shape(

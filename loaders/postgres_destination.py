@@ -1,0 +1,37 @@
+"""dlt's PostgreSQL destination with JSON as `json`: its binary COPY cannot write `jsonb`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dlt
+from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
+
+if TYPE_CHECKING:
+    from dlt.common.destination import DestinationCapabilitiesContext
+    from dlt.common.destination.typing import PreparedTableSchema
+    from dlt.common.schema.typing import TColumnSchema
+
+
+class JsonAsText(PostgresTypeMapper):
+    """dlt's types of PostgreSQL, but for JSON: a model casts it, `doc::jsonb`."""
+
+    def to_destination_type(self, column: TColumnSchema, table: PreparedTableSchema) -> str:
+        """Return PostgreSQL's type of a column."""
+        if column.get("data_type") == "json":
+            return "json"
+        return super().to_destination_type(column, table)
+
+
+class json_postgres(dlt.destinations.postgres):  # noqa: N801  named as dlt names destinations
+    """dlt's PostgreSQL destination, with JsonAsText."""
+
+    def _raw_capabilities(self) -> DestinationCapabilitiesContext:
+        capabilities: Any = super()._raw_capabilities()
+        capabilities.type_mapper = JsonAsText
+        return capabilities  # type: ignore[no-any-return]
+
+
+def postgres_at(url: str) -> json_postgres:
+    """Return the destination for a PostgreSQL URL."""
+    return json_postgres(url, destination_name="postgres")

@@ -1,0 +1,118 @@
+"""What a table's rows must look like to pass gate one, as SQL of DuckDB's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import dlt
+
+from loaders.columns import literal, quoted
+from loaders.drift import ANYTHING, FREEZE, Rule
+from loaders.errors import TableStopped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+WHOLE_NUMBER: Final = r"[+-]?\d+(\.0*)?"
+JSON_STRING: Final = r'"(\\.|[^"\\])*"'
+NO_JSON: Final = "(?i)nan|inf"
+"""Numbers that DuckDB reads in JSON, and that are none there."""
+TIMES: Final = {
+    "timestamptz": "'4713-01-01 (BC) 00:00:00+00'::timestamptz and '290000-01-01 00:00:00+00'",
+    "date": "'4713-01-01 (BC)'::date and '290000-01-01'",
+}
+"""From PostgreSQL's first moment on; what is infinite lies beyond."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What a table's rows must look like to pass."""
+
+    table: str
+    types: Mapping[str, str]
+    """Declared column to DuckDB type; other columns pass as text."""
+    key: tuple[str, ...]
+    """Columns that must not be null, since rows are merged by them."""
+    rule: Rule = ANYTHING
+    """How the table takes further columns."""
+
+    def check(self, names: Iterable[str]) -> None:
+        """Look at the columns that have come.
+
+        Raises:
+            TableStopped: some of them are new, and the table is frozen.
+        """
+        new = self.rule.unknown(names) if self.rule.policy == FREEZE else []
+        if new:
+            source = dlt.current.source_schema().name
+            raise TableStopped(
+                f"The table '{source}.{self.table}' stopped: its rows have the new columns "
+                f"{', '.join(new)}, and its shape is frozen. Nothing of it was loaded, and nothing "
+                "is lost. Declare them in its `columns`, or let it EVOLVE, and load again.",
+                table=self.table,
+            )
+
+    def good(self, fields: Mapping[str, str], *, load_id: str, extra: str = "") -> str:
+        """Return the select list of rows that pass.
+
+        Args:
+            fields: column to the SQL expression of what arrived for it, text or typed.
+            load_id: dlt's id of the load that these rows belong to.
+            extra: further select items, ended by a comma.
+        """
+        new = self.rule.unknown(fields)
+        declared = [f"{self.cast(name, fields)} as {quoted(name)}" for name in self.types]
+        others = [
+            f"({expression})::varchar as {quoted(name)}"
+            for name, expression in fields.items()
+            if name not in self.types and name not in new
+        ]
+        return ", ".join([*declared, *others, f"{extra} {literal(load_id)} as _dlt_load_id"])
+
+    def cast(self, name: str, fields: Mapping[str, str]) -> str:
+        """Return the expression that gives a declared column its type, or null for a misfit."""
+        kind = self.types[name]
+        arrived = fields.get(name)
+        if arrived is None:
+            return f"null::{kind}"
+        if kind == "bigint":  # a plain cast would round '1.5' to 2
+            whole = f"regexp_full_match(trim(({arrived})::varchar), '{WHOLE_NUMBER}')"
+            return f"case when {whole} then try_cast({arrived} as bigint) end"
+        value = f"try_cast({arrived} as {kind})"
+        if kind in TIMES:
+            return f"case when {value} between {TIMES[kind]} then {value} end"
+        if kind == "json":
+            bare = f"regexp_replace({value}::varchar, {literal(JSON_STRING)}, '', 'g')"
+            return f"case when not regexp_matches({bare}, {literal(NO_JSON)}) then {value} end"
+        return value
+
+    def reason(self, fields: Mapping[str, str]) -> str:
+        """Return the expression that tells why a row does not pass: '' when it does."""
+        misfits = [
+            f"case when ({fields[name]}) is not null and ({self.cast(name, fields)}) is null then "
+            f"{literal(name + ': ')} || {literal(chr(39))} || left(({fields[name]})::varchar, 80) "
+            f"|| {literal(chr(39) + ' is not a ' + kind)} end"
+            for name, kind in self.types.items()
+            if name in fields and kind != "varchar"
+        ]
+        missing = [
+            f"case when ({fields.get(name, 'null')}) is null "
+            f"then {literal(name + ' is missing')} end"
+            for name in self.key
+        ]
+        new = [
+            f"case when ({fields[name]}) is not null then {literal(name + ' is a new column')} end"
+            for name in self.rule.unknown(fields)
+        ]
+        return (
+            f"concat_ws('; ', {', '.join([*misfits, *missing, *new, *self._nuls(fields), 'null'])})"
+        )
+
+    def _nuls(self, fields: Mapping[str, str]) -> list[str]:
+        told = ": holds the character NUL, which PostgreSQL has no place for"
+        return [
+            f"case when contains(({value})::varchar, chr(0)) then {literal(name + told)} end"
+            for name, value in fields.items()
+            if self.types.get(name, "varchar") == "varchar" and not self.rule.takes_nul
+        ]
