@@ -61,12 +61,16 @@ class Tally:
         self.notices.append(f"{dlt.current.source_schema().name}.{table}{text}")
 
     def add(self, table: str, **counts: int) -> None:
-        """Add counts of one table: `read`, `good` (passed gate one), `held` (already there)."""
+        """Add counts of one table.
+
+        They are `read`, `good` (passed gate one), `held` (already there), and `placed` (put into
+        the raw table by the reader itself).
+        """
         package: dict[str, Any] = dlt.current.load_package_state()["state"]  # type: ignore[assignment]
         tables = package.setdefault(STATE, {})
         found = tables.setdefault(table, {"read": 0, "good": 0, "held": 0})
         for name, count in counts.items():
-            found[name] += count
+            found[name] = found.get(name, 0) + count
         if self.on_progress:
             self.on_progress(table, found["read"])
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import csv
 import io
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-import pyarrow as pa
-
 from loaders.columns import literal, quoted
 from loaders.gate import json_path
+from loaders.readers.feed import CODECS, Unreadable, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
     from pathlib import Path
 
     import duckdb
@@ -34,7 +32,6 @@ KINDS: Final = {
     "json": "jsonl",
     "parquet": "parquet",
 }
-CODECS: Final = {"gz": "gzip", "zst": "zstd"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,15 +52,22 @@ class Arrival:
     """A file's rows as a DuckDB relation."""
 
     relation: str
-    """SQL that gives one row for each that can be told apart, with `_line`."""
+    """SQL that gives one row for each that can be told apart, in their order."""
     fields: dict[str, str]
     """Source column to the SQL expression of its value."""
     payload: str
     """SQL expression of the whole row as text."""
-    unreadable: str = "null"
-    """SQL expression that tells why a line is no row, else null."""
     types: dict[str, str] = field(default_factory=dict)
     """Source column to DuckDB type, where a format has types."""
+    line: str = ""
+    """SQL expression of a row's line; without it lines are counted, from `first_line`."""
+    first_line: int = 1
+    unreadable: str = "null"
+    """SQL expression that tells why a line is no row, else null."""
+    is_blank: str = "false"
+    """SQL condition of a line that is neither a row nor a fault."""
+    is_novel: str = "false"
+    """SQL condition of a row that may have more than the fields that were looked for."""
 
 
 def kind_of(path: str) -> str | None:
@@ -74,92 +78,70 @@ def kind_of(path: str) -> str | None:
     return KINDS.get(parts[-1]) if len(parts) > 1 else None
 
 
-class Unreadable(Exception):
-    """A file that is cut off, or is not what its name says."""
+def csv_names(path: Path, options: CsvOptions, declared: list[str]) -> list[str]:
+    """Return the column names of a CSV file; none when it is empty."""
+    return _header(path, options) if options.header else declared
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[pa.NativeFile]:
-    """Open a file for its bytes, decompressed as its name says."""
-    codec = CODECS.get(path.suffix.lower().removeprefix("."))
-    with pa.input_stream(str(path), compression=codec) as stream:
-        yield stream
-
-
-def check_whole(path: Path) -> None:
-    """Read a compressed file to its end, which DuckDB's readers don't miss in a gzip.
-
-    Raises:
-        Unreadable: the end is not there.
-    """
-    if path.suffix.lower().removeprefix(".") not in CODECS:
-        return
-    try:
-        with opened(path) as stream:
-            while stream.read_buffer(1 << 20).size:
-                pass
-    except OSError as error:
-        raise Unreadable(str(error)) from error
-
-
-def csv_arrival(
-    path: Path, options: CsvOptions, declared: list[str], broken: str | None = None
-) -> Arrival | None:
-    """Return a CSV file's rows as text; None when the file is empty.
-
-    Lines that are no rows go to the table named `broken` (see `broken_lines`), or are left out.
-    """
-    names = _header(path, options) if options.header else declared
-    if not names:
-        return None
+def csv_arrival(place: Path, names: list[str], options: CsvOptions) -> Arrival:
+    """Return a CSV file's rows as text; lines that are no rows go to the table `broken`."""
     types = ", ".join(f"{literal(name)}: 'varchar'" for name in names)
-    errors = (
-        f"store_rejects=true, rejects_table='{broken}', rejects_scan='{broken}_scan'"
-        if broken
-        else "ignore_errors=true"
-    )
-    relation = (
-        f"select *, row_number() over () + {int(options.header)} as _line "
-        f"from read_csv({literal(str(path))}, columns={{{types}}}, auto_detect=false, "
-        f"header={options.header}, hive_partitioning=false, "
-        f"delim={literal(options.delimiter)}, quote={literal(options.quote)}, "
-        f"escape={literal(options.escape)}, encoding={literal(options.encoding)}, {errors})"
-    )
-    return Arrival(
-        relation=relation,
-        fields={name: quoted(name) for name in names},
-        payload=_row_as_json(names),
-    )
-
-
-def broken_lines(table: str) -> str:
-    """Return SQL that gives each line of a CSV file that is no row: line, reason, payload."""
-    return (
-        "(select line, any_value(csv_line) as payload, "
-        "arg_min(lower(error_type) || ': ' || error_message, byte_position) as reason "
-        f"from {table} group by line)"
-    )
-
-
-def jsonl_arrival(path: Path, keys: list[str]) -> Arrival:
-    """Return a JSON Lines file's rows, with the given keys as fields."""
-    paths = ", ".join(literal(json_path(key)) for key in keys)
-    lines = (
-        "select line, row_number() over () as _line, "
-        "case when json_valid(line) then json_type(line) = 'OBJECT' end as is_object "
-        f"from read_csv({literal(str(path))}, columns={{'line': 'varchar'}}, auto_detect=false, "
-        f"header=false, delim={literal(NO_DELIMITER)}, quote='', escape='')"
-    )
     return Arrival(
         relation=(
-            "select line, _line, is_object, "
+            f"select * from read_csv({literal(str(place))}, columns={{{types}}}, "
+            f"auto_detect=false, header={options.header}, hive_partitioning=false, "
+            f"delim={literal(options.delimiter)}, quote={literal(options.quote)}, "
+            f"escape={literal(options.escape)}, encoding={literal(options.encoding)}, "
+            "store_rejects=true, rejects_table='broken', rejects_scan='broken_scan')"
+        ),
+        fields={name: quoted(name) for name in names},
+        payload=_row_as_json(names),
+        first_line=1 + options.header,
+    )
+
+
+def jsonl_arrival(place: Path, keys: Sequence[str], key_lists: Sequence[Sequence[str]]) -> Arrival:
+    """Return a JSON Lines file's rows, with the given keys as fields.
+
+    Args:
+        place: where its bytes are.
+        keys: what is looked for.
+        key_lists: the keys of one object each, in their order; an object unlike any is novel.
+    """
+    paths = ", ".join(literal(json_path(key)) for key in keys)
+    known = "".join(f", [{', '.join(map(literal, keys))}]" for keys in key_lists)
+    return Arrival(
+        relation=(
+            "select line, is_object, "
             f"case when is_object then json_extract_string(line, [{paths}]) end as _values "
-            f"from ({lines}) where trim(line) <> ''"
+            f"from ({_json_lines(place)})"
         ),
         fields={key: f"_values[{number}]" for number, key in enumerate(keys, 1)},
         payload="line",
         unreadable="case when is_object is null then 'not valid JSON' "
         "when not is_object then 'not a JSON object' end",
+        is_blank="is_object is null and trim(coalesce(line, '')) = ''",
+        is_novel="case when is_object "
+        f"then json_keys(line) not in ([]::varchar[]{known}) else false end",
+    )
+
+
+def json_key_lists(place: Path, rows: int | None = None) -> str:
+    """Return SQL that gives each list of keys that an object of a JSON Lines file has."""
+    some = f" limit {rows}" if rows else ""
+    return (
+        "select json_keys(line) as keys "
+        f"from (select * from ({_json_lines(place)}) where is_object{some}) group by keys"
+    )
+
+
+def _json_lines(place: Path) -> str:
+    # what is valid and begins with a brace is an object: cheaper than json_type
+    return (
+        "select line, case when json_valid(line) "
+        "then starts_with(ltrim(line, ' \t\r'), '{') end as is_object "
+        f"from read_csv({literal(str(place))}, columns={{'line': 'varchar'}}, auto_detect=false, "
+        f"header=false, delim={literal(NO_DELIMITER)}, quote='', escape='')"
     )
 
 
@@ -169,10 +151,11 @@ def parquet_arrival(path: Path, connection: duckdb.DuckDBPyConnection) -> Arriva
     described = connection.execute(f"describe select * from {source}").fetchall()
     types = {str(row[0]): str(row[1]) for row in described if row[0] != "file_row_number"}
     return Arrival(
-        relation=f"select * exclude (file_row_number), file_row_number + 1 as _line from {source}",
+        relation=f"select * from {source}",
         fields={name: quoted(name) for name in types},
         payload=_row_as_json(list(types)),
         types=types,
+        line="file_row_number + 1",
     )
 
 

@@ -1,15 +1,15 @@
-"""Rows of files on their way: scanned for what does not fit, then read by the warehouse itself.
+"""A load's files on their way into the warehouse, and what dlt is told of them.
 
-What passes never touches Python, nor a file in between: DuckDB is handed the SELECT (dlt's `.model`
-import) and reads the source file. Another warehouse is handed a Parquet file that DuckDB writes.
-A file is held by a link of its own meanwhile, so that it cannot vanish before it is loaded.
+Into DuckDB a file's rows go straight into the raw table, under the id of a load that is not
+committed yet: models look at committed loads only. Should the load never be committed, the next one
+takes them out again, as the table `_arriving` names it. Another warehouse is handed Parquet files,
+written from a DuckDB table that is as long as a batch.
 """
 
 from __future__ import annotations
 
 import shutil
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -22,22 +22,32 @@ from loaders.accounting import tally
 from loaders.columns import duckdb_type, literal, quoted
 from loaders.gate import reject_select
 from loaders.quarantine import rejected
+<<<<<<< HEAD
 from loaders.readers.formats import CsvOptions, Unreadable, check_whole
 from loaders.readers.scan import Scan, Scanner
 from loaders.shape import Shape
+=======
+from loaders.readers.feed import Unreadable
+from loaders.readers.placing import Placed, Placer
+>>>>>>> 5e34a11 (Files: rows go straight into the raw table, in one pass, on all cores)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from fsspec import AbstractFileSystem
 
     from loaders.readers.files import File
+    from loaders.readers.formats import CsvOptions
 
+ARRIVING: Final = "_arriving"
+"""The table of loads that have begun to put rows into a DuckDB warehouse."""
 MEMORY_LIMIT: Final = "400MB"
 REJECTS: Final = (
-    "create table rejects (reject_id varchar, table_name varchar, reason varchar, payload varchar, "
-    "origin varchar, position varchar, rejected_at timestamptz, _dlt_load_id varchar)"
+    "create temp table rejects (reject_id varchar, table_name varchar, reason varchar, "
+    "payload varchar, origin varchar, position varchar, rejected_at timestamptz, "
+    "_dlt_load_id varchar)"
 )
+REJECTS_AT_ONCE: Final = 50_000
 UNREADABLE: Final = (
     duckdb.IOException,
     duckdb.InvalidInputException,
@@ -49,9 +59,10 @@ UNREADABLE: Final = (
 
 
 class Staging:
-    """A DuckDB of its own in which files are scanned until a batch of rows is full.
+    """Where files are read, one after the other, until a batch of rows is full.
 
-    Yields what dlt takes: good rows as imports, rejects, and a row for each file.
+    Yields what dlt takes: good rows (unless they are where they belong), rejects, and a row for
+    each file.
     """
 
     def __init__(
@@ -65,51 +76,104 @@ class Staging:
         self.shape = Shape(table=table, types=types, key=())
         self.filesystem = filesystem
         self.csv = csv
-        self.scans: list[tuple[str, Scan]] = []
         self.files: list[dict[str, Any]] = []
         self.count = 0
-        """Rows scanned and not yet handed over."""
+        """Rows read and not yet handed over."""
 
     def __enter__(self) -> Self:
-        pipeline = dlt.current.pipeline()
         self.load_id = tally().load_id
-        self.is_duckdb = pipeline.destination.destination_name == "duckdb"
-        incoming = Path(pipeline.working_dir) / "incoming"
-        self.folder = incoming / self.load_id
-        self.folder.mkdir(parents=True)
-        for older in incoming.iterdir():  # an earlier load is done when a new one begins
-            if older.name < self.load_id:
-                shutil.rmtree(older, ignore_errors=True)
-        self.threads = ThreadPoolExecutor(1)
-        self.connection = duckdb.connect()
-        self.connection.execute(
-            f"set TimeZone = 'UTC'; set memory_limit = '{MEMORY_LIMIT}'; "
-            f"set temp_directory = {literal(str(self.folder / 'spill'))}; {REJECTS}"
-        )
         self.shape = replace(self.shape, rule=tally().rule(self.shape.table))
-        self.scanner = Scanner(self.connection, self.shape, self.csv, self.load_id)
+        self.folder = _own_folder(self.load_id, self.shape.table)
+        self.stack = ExitStack()
+        self.is_there = dlt.current.pipeline().destination.destination_name == "duckdb"
+        """Whether files are read into the warehouse itself."""
+        into = self._open_warehouse() if self.is_there else self._open_aside()
+        self.connection.execute("set TimeZone = 'UTC'")
+        self.connection.execute(REJECTS)
+        self.placer = Placer(
+            self.connection,
+            into,
+            self.shape,
+            self.csv,
+            self.load_id,
+            self.folder,
+            self._widen,
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.threads.shutdown()
-        self.connection.close()
+        self.stack.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _open_warehouse(self) -> str:
+        client: Any = dlt.current.pipeline().sql_client()
+        self.stack.enter_context(client)
+        self.connection = client.native_connection
+        into = client.make_qualified_table_name(self.shape.table)
+        self.known = _columns(self.connection, into)
+        self._discard_uncommitted(client.make_qualified_table_name(ARRIVING), into)
+        return str(into)
+
+    def _open_aside(self) -> str:
+        path = self.folder / "aside.duckdb"
+        self.connection = self.stack.enter_context(duckdb.connect(str(path)))
+        self.connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
+        columns = self.shape.good({}, load_id="", extra="'' as _file, 0::bigint as _line,")
+        self.connection.execute(f"create table arrived as select {columns} limit 0")
+        self.known = _columns(self.connection, "arrived")
+        return "arrived"
+
+    def _discard_uncommitted(self, arriving: str, into: str) -> None:
+        """Delete the rows of a load that was never committed, and name this one."""
+        self.connection.execute(
+            f"create table if not exists {arriving} (load_id varchar, table_name varchar)"
+        )
+        loads = arriving.replace(ARRIVING, "_dlt_loads")
+        here = f"table_name = {literal(self.shape.table)}"
+        found = self.connection.execute(
+            f"select load_id from {arriving} where {here} and load_id not in "
+            f"(select load_id from {loads} where status = 0)"
+        ).fetchall()
+        for (load_id,) in found:
+            self.connection.execute(f"delete from {into} where _dlt_load_id = {literal(load_id)}")
+        self.connection.execute(f"delete from {arriving} where {here}")
+        self.connection.execute(
+            f"insert into {arriving} values ({literal(self.load_id)}, {literal(self.shape.table)})"
+        )
+
+    def _widen(self, names: Iterable[str]) -> None:
+        """Add columns that are new, as text."""
+        new = [name for name in names if name not in self.known]
+        for name in new:
+            self.connection.execute(
+                f"alter table {self.placer.into} add column if not exists {quoted(name)} varchar"
+            )
+        if new and self.is_there:
+            schema = dlt.current.source_schema()
+            hints: Any = {name: {"name": name, "data_type": "text"} for name in new}
+            schema.update_table({"name": self.shape.table, "columns": hints})
+            for name in new:
+                tally().note(self.shape.table, f" has a new column '{name}' (text).")
+        self.known.update(new)
 
     def read(self, file: File) -> None:
-        """Scan one file."""
+        """Read one file."""
         read, refused = 0, 0
         try:
-            path = self._hold(file)
-            whole = self.threads.submit(check_whole, path)
-            found = self.scanner.scan(file.path, file.kind, path)
-            whole.result()
-            if found:
-                read, refused = found.read, found.rejected
-                self._take(file, found)
+            placed = self._place(file)
+            if placed:
+                read, refused = placed.read, placed.rejected
+        except FileNotFoundError:
+            tally().note(self.shape.table, f": '{file.path}' went away before it was read.")
+            return
         except UNREADABLE as error:
             if "No space left" in str(error):
                 raise
             read, refused = self._refuse(file, error)
-        tally().add(self.shape.table, read=read, good=read - refused)
+        good = read - refused
+        placed_rows = good if self.is_there else 0
+        tally().add(self.shape.table, read=read, good=good, placed=placed_rows)
+        self.count += good
         self.files.append(
             {
                 "path": file.path,
@@ -122,40 +186,24 @@ class Staging:
             }
         )
 
-    def hand_over(self) -> Iterator[Any]:
-        """Yield what has been scanned, and forget it."""
-        from loaders.readers.files import FILES
-
-        if self.scans:
-            yield self._good_rows()
-        rejects = self.connection.execute("select * from rejects").to_arrow_table()
-        if rejects.num_rows:
-            yield rejected(rejects)
-            self.connection.execute("truncate rejects")
-        if self.files:
-            yield dlt.mark.with_table_name(pa.Table.from_pylist(self.files), FILES)
-        self.scans, self.files, self.count = [], [], 0
-
-    def _hold(self, file: File) -> Path:
-        """Link or fetch a file into the load's own folder, where nobody takes it away."""
-        path = self.folder / f"{len(list(self.folder.iterdir()))}-{Path(file.path).name}"
-        if "file" not in self.filesystem.protocol:
-            self.filesystem.get_file(file.place, str(path))
-            return path
-        with suppress(OSError):
-            path.hardlink_to(file.place)
-            return path
-        shutil.copyfile(file.place, path)
-        return path
-
-    def _take(self, file: File, found: Scan) -> None:
-        missing = sorted(self.shape.types.keys() - found.fields.keys())
+    def _place(self, file: File) -> Placed | None:
+        placed = self.placer.place(file.path, file.kind, self._at(file))
+        missing = sorted(self.shape.types.keys() - placed.fields) if placed else []
         if missing:
             text = f": '{file.path}' lacks the columns {', '.join(missing)}; they are null."
             tally().note(self.shape.table, text)
-        if found.read > found.rejected:
-            self.scans.append((file.path, found))
-            self.count += found.read - found.rejected
+        return placed
+
+    def _at(self, file: File) -> Path:
+        """Return a path of a file that has no signs in it which DuckDB would take for a pattern."""
+        path = self.folder / f"file{''.join(Path(file.path).suffixes[-2:])}"
+        path.unlink(missing_ok=True)
+        if "file" in self.filesystem.protocol:
+            Path(file.place).stat()
+            path.symlink_to(Path(file.place).absolute())
+        else:
+            self.filesystem.get_file(file.place, str(path))
+        return path
 
     def _refuse(self, file: File, error: Exception) -> tuple[int, int]:
         """Reject a file as a whole, since not all of it can be read."""
@@ -176,28 +224,40 @@ class Staging:
         self.connection.execute(f"insert into rejects select {select}")
         return 1, 1
 
+    def hand_over(self) -> Iterator[Any]:
+        """Yield what has been read, and forget it."""
+        from loaders.readers.files import FILES
+
+        if self.count and not self.is_there:
+            yield self._good_rows()
+        for batch in self.connection.execute("select * from rejects").to_arrow_reader(
+            REJECTS_AT_ONCE
+        ):
+            yield rejected(pa.Table.from_batches([batch]))
+        self.connection.execute("truncate rejects")
+        if self.files:
+            yield dlt.mark.with_table_name(pa.Table.from_pylist(self.files), FILES)
+        self.files, self.count = [], 0
+
     def _good_rows(self) -> Any:
-        others = sorted(
-            {name for _, scan in self.scans for name in scan.fields} - {*self.shape.types}
-        )
-        select = " union all ".join(self._select(path, scan, others) for path, scan in self.scans)
-        hints = self.connection.execute(f"select * from ({select}) limit 0").to_arrow_table()
-        path = self.folder / f"rows-{len(list(self.folder.iterdir()))}"
-        if self.is_duckdb:
-            model = _model(path, select, hints.column_names)
-            return dlt.mark.with_file_import(model, "model", self.count, hints=hints)
-        self.connection.execute(f"copy ({select}) to {literal(str(path))} (format parquet)")
-        return dlt.mark.with_file_import(str(path), "parquet", self.count, hints=hints)
-
-    def _select(self, path: str, scan: Scan, others: list[str]) -> str:
-        fields = {**dict.fromkeys(others, "null"), **scan.fields}
-        place = f"{literal(path)} as _file, _line,"
-        columns = self.shape.good(fields, load_id=self.load_id, extra=place)
-        return f"select {columns} from {scan.passing}"
+        path = str(self.folder / f"rows-{len(list(self.folder.iterdir()))}")
+        hints = self.connection.execute("select * from arrived limit 0").to_arrow_table()
+        self.connection.execute(f"copy arrived to {literal(path)} (format parquet)")
+        count = self.connection.execute("select count(*) from arrived").fetchall()[0][0]
+        self.connection.execute("truncate arrived")
+        return dlt.mark.with_file_import(path, "parquet", count, hints=hints)
 
 
-def _model(path: Path, select: str, columns: list[str]) -> str:
-    """Write dlt's model file; the SELECT is a text in it, safe from dlt's translation of SQL."""
-    names = ", ".join(f"{quoted(name)} as {quoted(name)}" for name in columns)
-    path.write_text(f"dialect: duckdb\nselect {names} from query({literal(select)})\n")
-    return str(path)
+def _own_folder(load_id: str, table: str) -> Path:
+    """Return a folder for a table's files; those of earlier loads, cut off, are deleted."""
+    incoming = Path(dlt.current.pipeline().working_dir) / "incoming"
+    folder = incoming / load_id / table
+    folder.mkdir(parents=True)
+    for older in incoming.iterdir():
+        if older.name < load_id:
+            shutil.rmtree(older, ignore_errors=True)
+    return folder
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> set[str]:
+    return set(connection.execute(f"select * from {table} limit 0").to_arrow_table().column_names)

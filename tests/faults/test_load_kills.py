@@ -28,7 +28,7 @@ POINTS = [
     ("job begins", 2),
     ("job done, not marked", 1),
     ("job done, not marked", 3),
-    ("job done, not marked", 6),
+    ("job done, not marked", 4),
     ("job marked, not moved", 1),
     ("job marked, not moved", 4),
     ("job marked, not moved", 7),

@@ -10,9 +10,10 @@ import duckdb
 import pytest
 
 from loaders.columns import columns
-from loaders.errors import SourceUnreachable
+from loaders.errors import LoaderError, SourceUnreachable
+from loaders.load import load
 from loaders.readers.formats import CsvOptions
-from tests.integration.loaders.drop_folder import HEADER, SALES
+from tests.integration.loaders.drop_folder import HEADER, SALES, sales_source
 
 if TYPE_CHECKING:
     from tests.integration.loaders.drop_folder import DropFolder
@@ -260,3 +261,73 @@ def test_declared_tables_are_there_before_the_first_row(drop: DropFolder) -> Non
     assert drop.counts() == (0, 0, 0)
     assert drop.rows(", ".join(SALES)) == []
     assert drop.rejects() == []
+
+
+def test_a_key_that_comes_late_in_a_file_is_found(drop: DropFolder) -> None:
+    lines = [f'{{"id": {number}, "name": "Ann"}}' for number in range(1, 20_001)]
+    lines[15_000] = '{"name": "Bo", "id": 15001, "late": "yes"}'
+    lines[15_001] = '{"id": 15002, "late": null}'
+    lines[17_000] = "{broken"
+    drop.write("a.jsonl.gz", "\n".join(lines) + "\n")
+    assert drop.counts() == (20_000, 19_999, 1)
+    assert drop.rows("late, id, _line")[0] == ("yes", 15_001, 15_001)
+    assert drop.rows("count(*), sum(case when id = _line then 1 else 0 end)") == [(19_999, 19_999)]
+    assert drop.rejects()[0][:2] == ("a.jsonl.gz", "17001")
+
+
+def test_many_bad_rows_have_their_lines_and_texts(drop: DropFolder) -> None:
+    lines = []
+    for line in range(2, 12_002):
+        if line % 4 == 0:
+            lines.append(f"bad{line},Ann,1,")
+        elif line % 5 == 0:
+            lines.append(f"too,many,columns,here,{line}")
+        else:
+            lines.append(f"{line},Ann,1,")
+    drop.write("a.csv.gz", HEADER + "\n".join(lines) + "\n")
+    assert drop.counts() == (12_000, 7_200, 4_800)
+    assert drop.rows("count(*), sum(case when id = _line then 1 else 0 end)") == [(7_200, 7_200)]
+    assert {
+        (position, payload.split('"')[3] if payload.startswith("{") else payload)
+        for _, position, _, payload in drop.rejects()
+    } == {
+        (str(line), f"bad{line}" if line % 4 == 0 else f"too,many,columns,here,{line}")
+        for line in range(2, 12_002)
+        if line % 4 == 0 or line % 5 == 0
+    }
+
+
+def test_a_parquet_file_of_other_types_is_judged(drop: DropFolder) -> None:
+    rows = "values (1, 'a', 1.5::double), (2, 'b', 1e30), (3, 'c', null)"
+    duckdb.execute(
+        f"copy (select * from ({rows}) as t(id, name, amount)) to '{drop.path / 'a.parquet'}'"
+    )
+    assert drop.counts() == (3, 2, 1)
+    assert drop.rows("id, _line") == [(1, 1), (3, 3)]
+    assert [reject[1] for reject in drop.rejects()] == ["2"]
+
+
+def test_names_of_files_may_hold_any_sign(drop: DropFolder) -> None:
+    for number, name in enumerate(("a[1].csv", "b*?.jsonl", "c 'd'.csv.gz", "ä;b.csv")):
+        text = f'{{"id": {number}}}\n' if name.endswith("jsonl") else rows(number)
+        drop.write(name, text)
+    assert drop.counts() == (4, 4, 0)
+    assert len(drop.rows("id, _file")) == 4
+
+
+def test_what_a_failed_load_left_is_gone_with_the_next(drop: DropFolder) -> None:
+    drop.write("a.csv", rows(1, 2))
+    source = sales_source(str(drop.path))
+    source.sales.add_map(fail)
+    with pytest.raises(LoaderError, match="halfway"):
+        load(source, target=drop.target)
+    assert drop.rows() == []
+    (drop.path / "a.csv").unlink()
+    drop.write("b.csv", rows(3))
+    assert drop.counts() == (1, 1, 0)
+    with drop.target.connect() as connection:
+        assert connection.scalar("select count(*) from raw_drop.sales") == 1
+
+
+def fail(row: object) -> object:
+    raise RuntimeError("halfway")

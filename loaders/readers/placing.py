@@ -1,0 +1,248 @@
+"""One file's rows put into a table in one pass; what gate one refuses is set aside.
+
+Every row goes in as it is read, so that all cores can read: a row that is refused with a line below
+zero. Then the lines are numbered by the order of the rows, and only a file that holds refused rows
+is looked at again, for their text and their reasons, before they are taken out.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+
+from loaders.columns import literal
+from loaders.errors import RowsUnaccounted
+from loaders.readers.aside import Aside, Span, doubtful, normalized
+from loaders.readers.feed import flowing
+from loaders.readers.formats import (
+    Arrival,
+    CsvOptions,
+    csv_arrival,
+    csv_names,
+    json_key_lists,
+    jsonl_arrival,
+    parquet_arrival,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from loaders.gate import Shape
+
+BLANK: Final = "-2"
+REFUSED: Final = "-1"
+GOOD: Final = "1"
+NOVEL: Final = "2"
+"""These stand for a row's line until it is numbered."""
+SAMPLE_ROWS: Final = 10_000
+"""So many objects of a JSON Lines file tell its keys, unless one further on has others."""
+KEY_LISTS: Final = 20
+NUMBERED_ROWS: Final = 2_000_000
+"""Rows numbered at once: what changes is held in memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """What became of one file."""
+
+    fields: frozenset[str]
+    """The columns that it has."""
+    read: int
+    rejected: int
+
+
+class Placer:
+    """Puts files into one table of a DuckDB connection, and what is refused into `rejects`."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        into: str,
+        shape: Shape,
+        csv: CsvOptions,
+        load_id: str,
+        folder: Path,
+        widen: Callable[[Iterable[str]], None],
+    ) -> None:
+        """Begin with a table as it is.
+
+        Args:
+            connection: to where the table is; its `rejects` are made before.
+            into: the table's name, as SQL.
+            shape: what rows must be like.
+            csv: how CSV files are written.
+            load_id: dlt's id of the load.
+            folder: for pipes.
+            widen: called with the columns of a file, to add those that the table lacks.
+        """
+        self.connection = connection
+        self.into = into
+        self.shape = shape
+        self.csv = csv
+        self.load_id = load_id
+        self.pipe = folder / "pipe"
+        self.widen = widen
+        self.aside = Aside(connection, into, shape, load_id)
+
+    def place(self, origin: str, kind: str, path: Path) -> Placed | None:
+        """Read one file; None when it is empty.
+
+        Args:
+            origin: the file's path as it is stored with the rows.
+            kind: `csv`, `jsonl` or `parquet`.
+            path: where it is now.
+
+        Raises:
+            Unreadable: it is cut off; nothing of it was kept. DuckDB's own errors mean the same.
+        """
+        self.aside.begin()
+        arrive = self._arrive(kind, path)
+        if arrive is None:
+            return None
+        end = self._one(f"select coalesce(max(rowid), -1) + 1 from {self.into}")[0]
+        arrival = self._insert(origin, path, arrive, end)
+        try:
+            return self._finish(origin, path, kind, arrival, self._span(arrival, end))
+        except BaseException:
+            self._run(f"delete from {self.into} where rowid >= {end}")
+            raise
+
+    def _finish(self, origin: str, path: Path, kind: str, arrival: Arrival, span: Span) -> Placed:
+        """Number the rows of a file that is in the table, and take out those that are refused."""
+        broken = self.aside.broken(origin) if kind == "csv" else 0
+        if not arrival.line:
+            self._number(span, arrival.first_line, is_shifted=broken > 0)
+        if span.refused:
+            with flowing(path, self.pipe):
+                self.aside.refused(origin, arrival, span)
+        if span.refused or span.blank:
+            self._run(f"delete from {self.into} where rowid >= {span.first} and _line < 0")
+        return Placed(
+            fields=frozenset(normalized(arrival)),
+            read=span.rows - span.blank + broken,
+            rejected=span.refused + broken,
+        )
+
+    def _arrive(self, kind: str, path: Path) -> Callable[[Path], Arrival] | None:
+        """Return what makes an arrival of the place where a file's bytes are."""
+        if kind == "csv":
+            names = csv_names(path, self.csv, list(self.shape.types))
+            return (lambda place: csv_arrival(place, names, self.csv)) if names else None
+        if kind == "jsonl":
+            key_lists = self._key_lists(path, SAMPLE_ROWS)
+            return lambda place: jsonl_arrival(place, _keys(key_lists), key_lists[:KEY_LISTS])
+        return lambda place: parquet_arrival(place, self.connection)
+
+    def _key_lists(self, path: Path, rows: int | None = None) -> list[list[str]]:
+        with flowing(path, self.pipe) as place:
+            found = self.connection.execute(json_key_lists(place, rows)).fetchall()
+        return sorted(list(keys) for (keys,) in found)
+
+    def _insert(
+        self, origin: str, path: Path, arrive: Callable[[Path], Arrival], end: int
+    ) -> Arrival:
+        """Read a file into the table; once more where an object has keys that were not known."""
+        try:
+            arrival = self._attempt(origin, path, arrive)
+            if self._span(arrival, end).is_novel:
+                keys = _keys(self._key_lists(path))
+                if keys != sorted(arrival.fields):
+                    self._run("rollback")
+                    arrival = self._attempt(
+                        origin, path, lambda place: jsonl_arrival(place, keys, [])
+                    )
+            self._run("commit")
+        except BaseException:
+            with suppress(duckdb.TransactionException):
+                self._run("rollback")
+            raise
+        return arrival
+
+    def _attempt(self, origin: str, path: Path, arrive: Callable[[Path], Arrival]) -> Arrival:
+        """Begin a transaction with all of a file's rows."""
+        with flowing(path, self.pipe) as place:
+            arrival = arrive(place)
+            fields = normalized(arrival)
+            self.shape.check(fields)
+            unwanted = self.shape.rule.unknown(fields)
+            self.widen(name for name in fields if name not in unwanted)
+            self._run("begin")
+            extra = f"{literal(origin)} as _file, {self._mark(arrival)} as _line,"
+            columns = self.shape.good(fields, load_id=self.load_id, extra=extra)
+            self._run(f"insert into {self.into} by name select {columns} from ({arrival.relation})")
+        return arrival
+
+    def _mark(self, arrival: Arrival) -> str:
+        """Return the expression of what stands for a row's line until it is numbered."""
+        fits = self._fits(arrival)
+        if arrival.line:
+            return f"({arrival.line}) * case when {fits} then 1 else -1 end"
+        good = GOOD
+        if arrival.is_novel != "false":
+            good = f"case when {arrival.is_novel} then {NOVEL} else {GOOD} end"
+        refused = f"case when {arrival.is_blank} then {BLANK} else {REFUSED} end"
+        return f"case when {fits} then {good} else {refused} end"
+
+    def _fits(self, arrival: Arrival) -> str:
+        fields = doubtful(arrival, self.shape)
+        checks = [
+            f"(({fields[name]}) is null or ({self.shape.cast(name, fields)}) is not null)"
+            for name, kind in self.shape.types.items()
+            if name in fields and kind != "varchar"
+        ]
+        new = [f"({fields[name]}) is null" for name in self.shape.rule.unknown(fields)]
+        return " and ".join([f"({arrival.unreadable}) is null", *checks, *new])
+
+    def _span(self, arrival: Arrival, end: int) -> Span:
+        """Look at the rows that stand behind what was the table's end."""
+        blank = f"_line = {BLANK}" if arrival.is_blank != "false" else "false"
+        novel = f"_line = {NOVEL}" if arrival.is_novel != "false" else "false"
+        first, last, rows, negative, blanks, novels = self._one(
+            "select coalesce(min(rowid), 0), coalesce(max(rowid), -1), count(*), "
+            f"count(*) filter (_line < 0), count(*) filter ({blank}), count(*) filter ({novel}) "
+            f"from {self.into} where rowid >= {end}"
+        )
+        if last - first + 1 != rows:
+            raise RowsUnaccounted(
+                f"Rows of '{self.shape.table}' do not stand together: {rows} between {first} and "
+                f"{last}. Another process has written to the table; load again."
+            )
+        return Span(
+            first=first,
+            rows=rows,
+            refused=negative - blanks,
+            blank=blanks,
+            is_novel=novels > 0,
+        )
+
+    def _number(self, span: Span, first_line: int, *, is_shifted: bool) -> None:
+        """Give the rows of a file their lines, by their order; refused ones below zero."""
+        sign = "case when _line < 0 then -1 else 1 end * " if span.refused or span.blank else ""
+        counted = f"rowid - {span.first} + {first_line}"
+        for begin in range(span.first, span.first + span.rows, NUMBERED_ROWS):
+            rows = f"rowid >= {begin} and rowid < {begin + NUMBERED_ROWS}"
+            if is_shifted:
+                lines = (
+                    "select _id, _counted + coalesce(_shift, 0) as _at from (select rowid as _id, "
+                    f"{counted} as _counted from {self.into} where {rows}) "
+                    "asof left join shifts on _counted > _before"
+                )
+                self._run(
+                    f"update {self.into} set _line = {sign}_at from ({lines}) where rowid = _id"
+                )
+            else:
+                self._run(f"update {self.into} set _line = {sign}({counted}) where {rows}")
+
+    def _one(self, sql: str) -> tuple[Any, ...]:
+        return self.connection.execute(sql).fetchall()[0]
+
+    def _run(self, sql: str) -> None:
+        self.connection.execute(sql)
+
+
+def _keys(key_lists: Sequence[Sequence[str]]) -> list[str]:
+    return sorted({key for keys in key_lists for key in keys})
