@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     import httpx
@@ -27,16 +27,23 @@ class Request:
     content_type: str = "application/json"
 
 
+Encode = Callable[["Batch"], Request]
+"""Returns the request for a batch."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """How one API wants to be asked, and how its answers are read."""
 
     url: str
-    encode: Callable[[Batch], Request]
+    encode: Encode
     decode: Callable[[Batch, httpx.Response], tuple[ItemAnswer, ...]]
     """What a 2xx answer says about the items that were not simply taken."""
     per_item: bool = False
     """Whether each item has its own address, so that a 4xx speaks of the item."""
+    instead: Mapping[int, Encode] = field(default_factory=dict)
+    """Another way to ask, by the answer that calls for it, for all but deletions: `{404: create,
+    409: update}` where what is not there yet has to be created by another request."""
 
     @property
     def shown(self) -> str:

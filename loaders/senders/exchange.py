@@ -17,13 +17,17 @@ if TYPE_CHECKING:
     import httpx
 
     from loaders.senders.breaker import Breaker
-    from loaders.senders.endpoint import Endpoint, Patience
+    from loaders.senders.endpoint import Encode, Endpoint, Patience, Request
     from loaders.senders.pace import Pace
 
 SLOW_DOWN = 429
 GONE = frozenset({404, 410})
+ABOUT_US = frozenset({401, 403, 405, 407})
+"""Answers that no other item would change."""
 DIVISIBLE = frozenset({400, 413, 422})
 """Answers to a batch that may be due to a few of its items."""
+WAYS = 3
+"""How many ways to ask are tried: update, create as it is not there, update as it is by now."""
 SHOWN = 500
 """How many characters of an answer are kept."""
 
@@ -60,11 +64,19 @@ class Exchange:
         exceptions = self._settle(batch, 1)
         return Answer(number=batch.number, count_items=len(batch.items), exceptions=exceptions)
 
-    def _settle(self, batch: Batch, round_: int) -> tuple[ItemAnswer, ...]:
-        response, answers = self._ask(batch)
+    def _settle(
+        self, batch: Batch, round_: int, ways: tuple[Encode, ...] = ()
+    ) -> tuple[ItemAnswer, ...]:
+        """Ask, and ask in another way where the endpoint has one for the answer."""
+        ways = ways or (self.endpoint.encode,)
+        response, answers = self._ask(batch, ways[-1])
         if response.is_success:
             return self._again(batch, answers, round_)
-        if len(batch.items) > 1 and response.status_code in DIVISIBLE:
+        code = response.status_code
+        other = self.endpoint.instead.get(code)
+        if other and len(ways) < WAYS and batch.items[0].method == "upsert":
+            return self._settle(batch.part(batch.items, f"way {len(ways)}"), round_, (*ways, other))
+        if len(batch.items) > 1 and code in DIVISIBLE:
             middle = len(batch.items) // 2
             halves = (batch.items[:middle], batch.items[middle:])
             parts = (batch.part(half, "half") for half in halves)
@@ -88,7 +100,9 @@ class Exchange:
         """Read a definite 4xx: about one item, or about us."""
         code = response.status_code
         item = batch.items[0]
-        about_item = code in DIVISIBLE or (self.endpoint.per_item and code not in {401, 403})
+        about_item = code in DIVISIBLE or (
+            self.endpoint.per_item and response.is_client_error and code not in ABOUT_US
+        )
         if len(batch.items) > 1 or not about_item:
             raise DeliveryRefused(
                 f"'{self.endpoint.shown}' does not take what it is sent: it answers {code} "
@@ -99,12 +113,12 @@ class Exchange:
         text = self._text(response)
         return (ItemAnswer(key=item.key, outcome="refused", code=code, text=text),)
 
-    def _ask(self, batch: Batch) -> tuple[httpx.Response, tuple[ItemAnswer, ...]]:
+    def _ask(self, batch: Batch, encode: Encode) -> tuple[httpx.Response, tuple[ItemAnswer, ...]]:
         """Return the first answer that is neither 'slow down' nor a failure, and what it says."""
         failures = slow_downs = 0
         reason = ""
         while failures < self.patience.attempts and slow_downs < self.patience.slow_downs:
-            response, reason = self._try(batch)
+            response, reason = self._try(batch, encode)
             if response is not None and response.status_code == SLOW_DOWN:
                 self.breaker.succeeded()
                 slow_downs += 1
@@ -133,7 +147,7 @@ class Exchange:
         except (ValueError, LookupError, TypeError, AttributeError):
             return None
 
-    def _try(self, batch: Batch) -> tuple[httpx.Response | None, str]:
+    def _try(self, batch: Batch, encode: Encode) -> tuple[httpx.Response | None, str]:
         """Send a batch once; return the answer, or why there is none."""
         import httpx
 
@@ -141,13 +155,12 @@ class Exchange:
         self.breaker.admit()
         self.pace.take()
         try:
-            response = self.client.send(self._request(batch))
+            response = self.client.send(self._request(batch, encode(batch)))
         except (httpx.TransportError, httpx.DecodingError) as error:
             return None, f"{type(error).__name__} {error}".strip()
         return response, f"it answers {response.status_code}"
 
-    def _request(self, batch: Batch) -> httpx.Request:
-        request = self.endpoint.encode(batch)
+    def _request(self, batch: Batch, request: Request) -> httpx.Request:
         headers = {
             "Content-Type": request.content_type,
             "Content-Length": str(sum(map(len, request.body))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.errors import NameUnknown
+from orchestration.service import rejects_read
 
 if TYPE_CHECKING:
     from loaders.connection import Connection
@@ -23,14 +24,16 @@ def tables(connection: Connection) -> list[str]:
 
 
 def reasons(connection: Connection) -> list[dict[str, Any]]:
-    """Return each table and reason with its number of rows, most first."""
-    return [
+    """Return each table and reason of both gates with its number of rows, most first."""
+    broken = [
         {"table": table, "reasons": str(reason), "count": int(count)}
         for table in tables(connection)
         for reason, count in connection.execute(
-            f'select reasons, count(*) from {SCHEMA}."{table}" group by 1 order by 2 desc, 1'
+            f'select reasons, count(*) from {SCHEMA}."{table}" group by 1'
         ).fetchall()
     ]
+    found = broken + rejects_read.reasons(connection)
+    return sorted(found, key=lambda one: (-one["count"], one["table"], one["reasons"]))
 
 
 def rows(
@@ -41,11 +44,13 @@ def rows(
     Raises:
         NameUnknown: there is no such table in the quarantine.
     """
+    rejected = rejects_read.tables(connection)
+    if table in rejected:
+        return rejects_read.rows(connection, rejected[table], reason, limit, offset)
     known = tables(connection)
     if table not in known:
-        raise NameUnknown(
-            f"No table '{table[:80]}' in the quarantine. Tables: {', '.join(known) or 'none'}."
-        )
+        names = ", ".join([*known, *rejected])
+        raise NameUnknown(f"No table '{table[:80]}' in the quarantine. Tables: {names or 'none'}.")
     columns = [name for name in connection.columns(SCHEMA, table) if not name.startswith("_")]
     names = ", ".join(f'"{name}"' for name in columns)
     place = f'{SCHEMA}."{table}"'

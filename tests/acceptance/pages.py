@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -108,6 +109,7 @@ def follow(
     ) as shell:
         try:
             out, err = shell.communicate(timeout=400)
-        finally:  # what the page left running in the background
-            os.killpg(shell.pid, signal.SIGKILL)
+        finally:
+            with suppress(ProcessLookupError):  # what the page left running in the background
+                os.killpg(shell.pid, signal.SIGKILL)
     return subprocess.CompletedProcess(shell.args, shell.returncode, out, err)

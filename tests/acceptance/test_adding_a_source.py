@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,24 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
-
-PARTS = (".dlt", "dbt_project", "demo", "loaders", "orchestration", "profiles", "pyproject.toml")
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "target", "logs", "secrets.toml")
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A copy of the project, with the environment of this one."""
-    copy = tmp_path / "project"
-    copy.mkdir()
-    for part in PARTS:
-        source = ROOT / part
-        if source.is_dir():
-            shutil.copytree(source, copy / part, symlinks=True, ignore=LEFT_OUT)
-        else:
-            shutil.copy(source, copy)
-    (copy / ".venv").symlink_to(sys.prefix)
-    return copy
 
 
 def test_the_page_keeps_its_word(project: Path, redis_url: str) -> None:

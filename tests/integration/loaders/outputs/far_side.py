@@ -25,6 +25,8 @@ class FarSide:
     fault: Callable[[int], str | None] = lambda _number: None
     """Says for the n-th request (from 1) what goes wrong, if anything."""
     honours_keys: bool = True
+    creates_by_post: bool = False
+    """Whether PUT is for what is there and POST for what is not."""
     refuses: Callable[[str, dict[str, Any]], bool] = lambda _key, _data: False
     hang: float = 0.5
     retry_after: str = "0.01"
@@ -107,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """A batch."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.command != "POST":
+        if self._is_item:
             body = self._as_batch(body)
         far = self.far
         with far.lock:
@@ -144,6 +146,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _applied(self, fault: str | None, body: bytes) -> None:
         if fault == "slow":
             time.sleep(self.far.hang / 10)
+        if code := self._out_of_place(body):
+            self._send(code, b"{}")
+            return
         answer = self.far.apply(self.headers["Idempotency-Key"], body)
         if fault == "applied, then cut":
             self._cut()
@@ -153,16 +158,27 @@ class _Handler(BaseHTTPRequestHandler):
             if fault == "applied, then silence":
                 time.sleep(self.far.hang)
             result = json.loads(answer)["results"][0]
-            is_item = self.command != "POST"
-            self._send(result["status"] if is_item else 200, answer)
+            self._send(result["status"] if self._is_item else 200, answer)
+
+    @property
+    def _is_item(self) -> bool:
+        return not self.path.endswith("/batch")
 
     def _as_batch(self, body: bytes) -> bytes:
-        item = {
-            "id": self.path.rpartition("/")[2],
-            "method": "delete" if self.command == "DELETE" else "upsert",
-            "data": json.loads(body or b"{}"),
-        }
-        return json.dumps({"items": [item]}).encode()
+        data = json.loads(body or b"{}")
+        key = data.pop("id") if self.command == "POST" else self.path.rpartition("/")[2]
+        method = "delete" if self.command == "DELETE" else "upsert"
+        return json.dumps({"items": [{"id": key, "method": method, "data": data}]}).encode()
+
+    def _out_of_place(self, body: bytes) -> int | None:
+        """Tell what is wrong with changing what is not there, or creating what is."""
+        if not self.far.creates_by_post:
+            return None
+        with self.far.lock:
+            is_there = json.loads(body)["items"][0]["id"] in self.far.contacts
+        if self.command == "POST":
+            return 409 if is_there else None
+        return None if is_there else 404
 
     def _cut(self) -> None:
         self.close_connection = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from itertools import pairwise
@@ -137,6 +138,50 @@ def test_items_can_have_addresses_of_their_own(target: Target, far_side: FarSide
     assert send(target, per_item(far_side.url), batch_size=1).successful == 2
     assert far_side.statuses["404"] == 1
     assert len(far_side.contacts) == 398
+
+
+def by_address(url: str) -> Endpoint:
+    """Return an endpoint that changes by PUT, creates by POST, and deletes."""
+
+    def change(batch: Batch) -> Request:
+        (item,) = batch.items
+        method = "DELETE" if item.method == "delete" else "PUT"
+        return Request(method=method, url=f"{url}/contacts/{item.key}", body=(item.data.encode(),))
+
+    def create(batch: Batch) -> Request:
+        (item,) = batch.items
+        body = json.dumps({"id": item.key, **json.loads(item.data)}).encode()
+        return Request(method="POST", url=f"{url}/contacts", body=(body,))
+
+    return Endpoint(
+        url=url,
+        encode=change,
+        decode=lambda _batch, _answer: (),
+        per_item=True,
+        instead={404: create, 409: change},
+    )
+
+
+@pytest.mark.parametrize("fault", [None, "500", "cut", "applied, then cut", "applied, then 500"])
+def test_what_is_not_there_is_created_by_another_request(
+    target: Target, far_side: FarSide, fault: str | None
+) -> None:
+    far_side.creates_by_post, far_side.honours_keys = True, False
+    far_side.fault = lambda number: fault if number % 3 == 0 else None
+    for count, domain in ((8, "x.example"), (6, "y.example"), (9, "z.example")):
+        desire(target, count, domain)
+        result = send(target, by_address(far_side.url), batch_size=1)
+        assert result.failed == 0
+        assert far_side.contacts == {
+            str(key): {"email": f"user{key}@{domain}"} for key in range(1, count + 1)
+        }
+
+
+def test_a_redirection_is_no_answer_about_an_item(target: Target, far_side: FarSide) -> None:
+    far_side.fault = lambda _number: "301"
+    with pytest.raises(DeliveryFailed, match="answers 301"):
+        send(target, by_address(far_side.url), batch_size=1)
+    assert refused("crm_users", target=target) == []
 
 
 def test_a_preview_shows_and_sends_nothing(target: Target, far_side: FarSide) -> None:

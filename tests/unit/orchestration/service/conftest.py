@@ -52,6 +52,14 @@ select i as user_id, 'user' || i || '@example.com' as email,
 from range(1, ? + 1) as numbers(i)
 """
 
+REJECTS = """
+select 'id' || i as reject_id, 'order_items' as table_name,
+    'quantity: ''' || i || ' pieces'' is not a bigint' as reason, '{"id": ' || i || '}' as payload,
+    'order_items' as origin, i::text as position, timestamp '2026-01-01' + interval (i) minute as
+    rejected_at, case when i = 3 then timestamp '2026-01-02' end as dismissed_at
+from range(1, 4) as numbers(i)
+"""
+
 
 def publish(folder: Path, users: int = 25, first: str = "") -> Path:
     """Put a published file with so many users in its place, as a run does: by a rename."""
@@ -67,6 +75,8 @@ def publish(folder: Path, users: int = 25, first: str = "") -> Path:
             "case when i < 4 then 'email is missing' else 'email is <b>malformed</b>' end as "
             "reasons, 'x' as _load_id from range(1, 6) as numbers(i)"
         )
+        connection.execute("create schema raw_shop_db")
+        connection.execute(f"create table raw_shop_db._rejects as {REJECTS}")
     aside.replace(place)
     return place
 

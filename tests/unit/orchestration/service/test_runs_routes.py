@@ -123,11 +123,11 @@ def test_only_a_run_at_work_is_cancelled(client: httpx.Client, service: Service)
     assert client.post(f"{RUNS}/{run_id}/cancel").status_code == 409
 
 
-def test_jobs_metrics_and_quarantine(client: httpx.Client) -> None:
+def test_jobs_and_quarantine(client: httpx.Client) -> None:
     names = [job["name"] for job in client.get("/api/v1/jobs").json()["items"]]
     assert names == list(jobs.JOBS)
     body = client.get("/api/v1/quarantine").json()
-    assert body["total"] == 5
+    assert body["total"] == 7
     assert body["items"][0] == {
         "table": "stg_shop_api__users",
         "reasons": "email is missing",
@@ -137,6 +137,30 @@ def test_jobs_metrics_and_quarantine(client: httpx.Client) -> None:
     assert (len(rows["items"]), rows["total"], rows["has_next"]) == (2, 5, True)
     assert rows["items"][0] == {"id": 1, "email": None, "reasons": "email is missing"}
     assert client.get("/api/v1/quarantine/none").status_code == 404
+
+
+def test_what_the_loaders_rejected_is_in_the_quarantine_too(client: httpx.Client) -> None:
+    place, reason = "/api/v1/quarantine", "quantity: … is not a bigint"
+    told = {"table": "raw_shop_db__order_items", "reasons": reason, "count": 2}
+    assert told in client.get(place).json()["items"]
+    rejected = client.get(
+        f"{place}/raw_shop_db__order_items", params={"reasons": reason, "page_size": 1}
+    ).json()
+    assert (rejected["total"], rejected["has_next"]) == (2, True)
+    assert rejected["items"] == [
+        {
+            "reject_id": "id2",
+            "reason": "quantity: '2 pieces' is not a bigint",
+            "origin": "order_items",
+            "position": "2",
+            "rejected_at": "2026-01-01T00:02:00",
+            "payload": '{"id": 2}',
+        }
+    ]
+
+
+def test_metrics(client: httpx.Client) -> None:
+    client.get("/api/v1/jobs")
     text = client.get("/metrics").text
     assert (
         'tidemill_http_requests_total{method="GET",route="/api/v1/jobs",status="200"} 1.0' in text
