@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -27,6 +28,9 @@ def deliver(
     replay: Annotated[
         bool, typer.Option("--replay", help="Send again what was refused as it is.")
     ] = False,
+    key: Annotated[
+        list[str] | None, typer.Option("--key", help="Of what was refused, send this item again.")
+    ] = None,
     limit: Shown = 20,
     target: Target = None,
     json: Json = False,
@@ -38,6 +42,7 @@ def deliver(
     if dry_run:
         return deliveries.show_preview(output, target, limit, as_json=json)
     options = ["--allow-deletes"] * allow_deletes + ["--replay"] * replay
+    options += [f"--key={quote(each, safe='')}" for each in key or ()]
     how = commands.How(target=target, as_json=json, verbose=Flags.verbose)
     return commands.run_job(" ".join(["deliver", output, *options]), how)
 

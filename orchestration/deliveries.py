@@ -77,7 +77,8 @@ def show_refused(output: str, target_name: str | None, limit: int, *, as_json: b
     show.grid(show.Grid(title=f"Refused by {output}", header=header, rows=rows))
     if found:
         show.text(
-            f"Each is sent again when it changes; all now: tidemill deliver {output} --replay"
+            f"Each is sent again when it changes; all now: tidemill deliver {output} --replay; "
+            "one: --key KEY."
         )
     return 0
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 from loaders import OUTPUTS, SOURCES
 from orchestration import settings
@@ -97,6 +98,7 @@ def deliver(request: Request, emit: Emit) -> Outcome:
                 run_id=request.run_id,
                 allow_deletes="--allow-deletes" in options,
                 replay="--replay" in options,
+                keys=[unquote(each[6:]) for each in options if each.startswith("--key=")],
                 on_progress=lambda done, total: emit({"done": done, "total": total}),
             )
         except DeliveryFailed as error:

@@ -19,29 +19,17 @@ from orchestration.errors import AlreadyRunning, NameUnknown, OrchestrationError
 from orchestration.halt import on_signals
 from orchestration.logs import LogListener
 from orchestration.runner import Runner
-from orchestration.service import replaying
 from orchestration.service.progress_file import ProgressFile
+from orchestration.steps import KINDS
 from orchestration.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestration.halt import Halt
-    from orchestration.plan import Job
 
 POLITE: Final = 5
 """How much a run steps back behind the service that answers meanwhile."""
-OWN: Final = {"replay": replaying.JOB}
-"""Jobs that only the service starts."""
-
-
-def find(name: str) -> Job:
-    """Return a job by its name.
-
-    Raises:
-        NameUnknown: there is none.
-    """
-    return jobs.JOBS.get(name) or OWN.get(name) or jobs.find(name)
 
 
 def main(what: str, name: str) -> int:
@@ -70,7 +58,7 @@ def _work(
     what: Callable[[Runner, str, Halt], dict[str, Any]], name: str, halt: Halt
 ) -> dict[str, Any]:
     with opened(None) as (current, ledger):
-        workers = Workers(replaying.OWN_KINDS, current.logs / "workers.log")
+        workers = Workers(KINDS, current.logs / "workers.log")
         log = LogListener(current.logs / "tidemill.jsonl")
         clock = Clock()
         progress = ProgressFile(current.var / "runs")
@@ -89,14 +77,14 @@ def _work(
 
 
 def _run(runner: Runner, name: str, halt: Halt) -> dict[str, Any]:
-    return runner.run(name, find(name), trigger="api", halt=halt)
+    return runner.run(name, jobs.find(name), trigger="api", halt=halt)
 
 
 def _resume(runner: Runner, run_id: str, halt: Halt) -> dict[str, Any]:
     run = runner.ledger.run(run_id)
     if run["status"] == plan.COMPLETED:
         raise NameUnknown(f"Nothing to resume: the run {run['id']} has completed.")
-    return runner.resume(run, find(run["job"]), halt=halt)
+    return runner.resume(run, jobs.find(run["job"]), halt=halt)
 
 
 if __name__ == "__main__":
