@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loaders.columns import literal
 from loaders.errors import RowsUnaccounted
-from loaders.gate import Shape, normalize, reject_select
+from loaders.gate import normalize, reject_select
 
 if TYPE_CHECKING:
     import duckdb
 
     from loaders.readers.formats import Arrival
+    from loaders.shape import Shape
 
 FITTING: Final = {
     "varchar": {"VARCHAR"},

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from loaders.gate import Shape
+    from loaders.shape import Shape
 
 BLANK: Final = "-2"
 REFUSED: Final = "-1"

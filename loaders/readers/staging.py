@@ -22,14 +22,9 @@ from loaders.accounting import tally
 from loaders.columns import duckdb_type, literal, quoted
 from loaders.gate import reject_select
 from loaders.quarantine import rejected
-<<<<<<< HEAD
-from loaders.readers.formats import CsvOptions, Unreadable, check_whole
-from loaders.readers.scan import Scan, Scanner
-from loaders.shape import Shape
-=======
 from loaders.readers.feed import Unreadable
 from loaders.readers.placing import Placed, Placer
->>>>>>> 5e34a11 (Files: rows go straight into the raw table, in one pass, on all cores)
+from loaders.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
