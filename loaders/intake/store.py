@@ -14,6 +14,7 @@ from loaders.profile import root, var
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from sqlalchemy.engine import Connection, Engine
 
@@ -44,6 +45,8 @@ ITEMS: Final = sa.Table(
 """One row per accepted item. `data` is the whole row as it stands after the item, as JSON; of a
 deletion, as it stood before. Sequences grow in the order of commits: writers stand in line."""
 
+CUT_AT_ONCE: Final = 500
+"""Items that are deleted in one transaction, for which others wait."""
 _LOCK: Final = 7428302
 """PostgreSQL's advisory lock that writers of the store hold until they commit."""
 
@@ -106,6 +109,30 @@ def writing(engine: Engine) -> Iterator[Connection]:
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql(f"select pg_advisory_xact_lock({_LOCK})")
         yield connection
+
+
+def superseded(connection: Connection, before: datetime, after: int = 0) -> list[int]:
+    """Return the next few sequences of items that a newer one of their id has replaced since.
+
+    What is left is the newest item of each id, deletions included: a warehouse that loads the
+    store for the first time still ends with every row as it stands.
+
+    Args:
+        connection: to the store.
+        before: only of items that were accepted before it, UTC without a zone.
+        after: only of sequences behind this.
+    """
+    newer = ITEMS.alias("newer")
+    is_replaced = sa.exists().where(
+        newer.c.resource == ITEMS.c.resource,
+        newer.c.item_id == ITEMS.c.item_id,
+        newer.c.sequence > ITEMS.c.sequence,
+    )
+    query = sa.select(ITEMS.c.sequence).where(
+        ITEMS.c.sequence > after, ITEMS.c.accepted_at < before, is_replaced
+    )
+    found = connection.execute(query.order_by(ITEMS.c.sequence).limit(CUT_AT_ONCE))
+    return list(found.scalars())
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:

@@ -38,6 +38,8 @@ class Limits:
     """Requests that a caller who was silent may make at once."""
     keep_hours: float = 24.0
     """Hours that results of large batches and answers to Idempotency-Keys are kept."""
+    keep_days: float = 30.0
+    """Days that the intake store keeps an item after a newer one of its id has come."""
     large_batches: int = 20
     """Large batches that may wait or be at work at the same time."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 import sqlalchemy as sa
 
+from loaders.intake.store import ITEMS, superseded
 from orchestration import plan
 from orchestration.errors import LedgerFailed
 from orchestration.service import batches, spool
@@ -162,6 +163,7 @@ class Worker:
         batches.forget(self.store, now=now, hours=hours)
         for batch_id in self._forgotten(now - timedelta(hours=hours)):
             spool.remove(self.folder, batch_id)
+        self._cut_log(now - timedelta(days=self.limits.keep_days))
         self._remove_strays(now)
 
     def _forgotten(self, oldest: datetime) -> list[str]:
@@ -171,6 +173,16 @@ class Worker:
             connection.execute(CHUNKS.delete().where(CHUNKS.c.batch_id.in_(found)))
             connection.execute(BATCHES.delete().where(BATCHES.c.id.in_(found)))
         return found
+
+    def _cut_log(self, oldest: datetime) -> None:
+        """Cut the intake's log in pieces, between which others write."""
+        before, found = oldest.replace(tzinfo=None), [0]
+        while found and not self._stop.is_set():
+            with self.store.reading() as connection:
+                found = superseded(connection, before, after=found[-1])
+            with self.store.writing() as connection:
+                connection.execute(ITEMS.delete().where(ITEMS.c.sequence.in_(found)))
+            self._stop.wait(BREATH)
 
     def _remove_strays(self, now: datetime) -> None:
         """Delete files whose sender never got an answer: its server died while they came in."""

@@ -157,6 +157,32 @@ def test_results_are_forgotten_after_their_time(client: httpx.Client, service: S
     assert list(service.worker.folder.glob("b*")) == []
 
 
+def test_replaced_items_go_after_their_time_and_the_newest_stay(
+    client: httpx.Client, service: Service
+) -> None:
+    def send(key: int, method: str, **data: str) -> None:
+        item = {"id": key, "method": method, "data": data}
+        answer = client.post("/api/v1/users/batch", json={"items": [item]}).json()
+        assert answer["successful"] == 1, answer
+
+    for key in (1, 2, 3):
+        send(key, "create", email=f"u{key}@example.com")
+    send(1, "update", phone="1")
+    send(1, "update", phone="2")
+    send(2, "delete")
+    assert stored(service) == (6, 3)
+    service.worker._tidy(service.clock.now() + timedelta(days=29))
+    assert stored(service) == (6, 3)
+    service.worker._tidy(service.clock.now() + timedelta(days=31))
+    assert stored(service) == (3, 3)
+    with service.store.reading() as connection:
+        left = connection.execute(sa.select(ITEMS.c.item_id, ITEMS.c.method, ITEMS.c.sequence))
+        assert sorted(map(tuple, left)) == [(1, "update", 5), (2, "delete", 6), (3, "create", 3)]
+    send(2, "create", email="again@example.com")
+    send(1, "update", phone="3")
+    assert stored(service) == (5, 3)
+
+
 @pytest.mark.parametrize(
     ("parameters", "headers", "body", "status"),
     [
