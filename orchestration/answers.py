@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+NO_RUN = "No run yet. `tidemill demo` makes one; `tidemill run daily` as well."
+
+
 def status(target: str | None, *, limit: int, as_json: bool) -> int:
     """Show the newest runs, and the account of the last one."""
     with opened(target) as (current, ledger):
@@ -31,7 +34,7 @@ def status(target: str | None, *, limit: int, as_json: bool) -> int:
             for line in summary.headline(runs[0]):
                 show.text(line)
         else:
-            show.text("No run yet. `tidemill demo` makes one; `tidemill run daily` as well.")
+            show.text(NO_RUN)
     return 0
 
 
@@ -46,9 +49,19 @@ def runs(target: str | None, *, job: str | None, limit: int, as_json: bool) -> i
 
 
 def _run_grid(found: list[dict[str, Any]]) -> Grid:
-    names = ("id", "job", "target", "status", "started_at", "records_processed", "records_rejected")
-    header = ("run", "job", "target", "status", "started (UTC)", "read", "rejected")
-    return Grid(title="Runs", header=header, rows=[[run[name] for name in names] for run in found])
+    """Return a line for each run; on what target only where there are several."""
+    several = len({run["target"] for run in found}) > 1
+    header = ("run", "job", *(("target",) if several else ()), "status", "started (UTC)")
+    rows = [
+        [
+            *[run[name] for name in ("id", "job", *(("target",) if several else ()), "status")],
+            f"{run['started_at']:%m-%d %H:%M}",
+            run["records_processed"],
+            run["records_rejected"],
+        ]
+        for run in found
+    ]
+    return Grid(title="Runs", header=(*header, "read", "rejected"), rows=rows)
 
 
 def cancel(run_id: str, target: str | None, *, as_json: bool) -> int:
@@ -93,10 +106,12 @@ def coming(target: str | None, *, hours: float, as_json: bool) -> int:
     return 0
 
 
-def logs(run_id: str, target: str | None, *, as_json: bool) -> int:
-    """Show the log's lines of a run, and what its steps printed."""
+def logs(run_id: str | None, target: str | None, *, as_json: bool) -> int:
+    """Show the log's lines of a run, by default the newest, and what its steps printed."""
     with opened(target) as (current, ledger):
-        run = ledger.run(run_id)
+        run = ledger.run(run_id) if run_id else next(iter(ledger.runs(1)), None)
+        if run is None:
+            raise NameUnknown(NO_RUN)
     lines = list(_lines(current.logs / "tidemill.jsonl", run["id"]))
     printed = {
         path.stem: path.read_text(errors="replace")

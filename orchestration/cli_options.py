@@ -22,7 +22,7 @@ Force = Annotated[
     bool, typer.Option("--force", help="Start though a job that it needs has not completed.")
 ]
 JobName = Annotated[str, typer.Argument(help="A job of orchestration/jobs.py.")]
-RunId = Annotated[str, typer.Argument(help="A run's id, or a part of it.")]
+RunId = Annotated[str | None, typer.Argument(help="A run's id, or a part of it.")]
 
 
 class Flags:

@@ -62,8 +62,8 @@ def next_(
 
 
 @watch.command()
-def logs(run: RunId, target: Target = None, json: Json = False) -> int:
-    """Show all that was logged of a run, and what its steps printed."""
+def logs(run: RunId = None, target: Target = None, json: Json = False) -> int:
+    """Show all that was logged of a run, by default the newest, and what its steps printed."""
     from orchestration import answers
 
     return answers.logs(run, target, as_json=json)

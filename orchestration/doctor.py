@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from loaders.errors import LoaderError, WarehouseBusy
-from orchestration import commands, show
+from orchestration import commands, sandbox, show
 from orchestration.clock import Clock
 from orchestration.errors import OrchestrationError
 from orchestration.ledger import Ledger
@@ -68,7 +68,7 @@ def findings_for(target: str | None) -> Iterator[Finding]:
     )
     for check, look in CHECKS.items():
         yield _look(check, look, current)
-    yield from _settings()
+    yield from _settings(sandbox.sets(current.var))
 
 
 def _look(check: str, look: Callable[[Settings], str], current: Settings) -> Finding:
@@ -182,7 +182,8 @@ def _project(current: Settings) -> str:
         "--log-path": current.logs,
     }
     options = [str(part) for pair in places.items() for part in pair]
-    command = [sys.executable, "-m", "dbt.cli.main", "--quiet", "parse", *options]
+    quiet = ["-W", "ignore", "-m", "dbt.cli.main", "--quiet"]
+    command = [sys.executable, *quiet, "parse", *options]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=PARSE_SECONDS, check=False
     )
@@ -202,8 +203,12 @@ CHECKS: Final = {
 }
 
 
-def _settings() -> Iterator[Finding]:
-    """Yield whether each source and output finds its settings; secrets are not shown."""
+def _settings(of_demo: set[str]) -> Iterator[Finding]:
+    """Yield whether each source and output finds its settings; secrets are not shown.
+
+    Args:
+        of_demo: the sources and outputs that have them while the demo shop is open.
+    """
     from loaders import OUTPUTS, SOURCES
     from loaders.deliver import output_named
     from loaders.explain import explain
@@ -213,6 +218,12 @@ def _settings() -> Iterator[Finding]:
         try:
             find(name)
         except Exception as error:  # noqa: BLE001  told in the finding
-            yield Finding(check=name, state="wrong", found=str(explain(error, name)))
+            state, found = "wrong", str(explain(error, name))
+            if name in of_demo:
+                state, found = "warning", f"has its settings while the demo shop is open. {_OPEN}"
+            yield Finding(check=name, state=state, found=found)
         else:
             yield Finding(check=name, state="ok", found="has its settings")
+
+
+_OPEN: Final = "`tidemill demo` opens it for a run; `tidemill shop` keeps it open and prints them."

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 API_PORT = 8765
 REDIS_PORT = 6390
+NAMES = "shop/variables"
+"""The file in the state directory that names the variables which the open shop sets."""
 
 
 @contextmanager
@@ -28,6 +30,7 @@ def shop(var: Path, *, scale: float, api_port: int = 0, redis_port: int = 0) -> 
 
     with Shop(var / "shop", scale=scale, api_port=api_port, redis_port=redis_port) as opened:
         before = dict(os.environ)
+        (var / NAMES).write_text("\n".join(opened.environment()))
         os.environ.update(opened.environment())
         os.environ.setdefault("OUTPUTS__SALES_FILES__URL", str(var / "exports"))
         try:
@@ -35,6 +38,13 @@ def shop(var: Path, *, scale: float, api_port: int = 0, redis_port: int = 0) -> 
         finally:
             os.environ.clear()
             os.environ.update(before)
+
+
+def sets(var: Path) -> set[str]:
+    """Return the sources and outputs that the demo shop of this folder sets while it is open."""
+    kept = var / NAMES
+    names = kept.read_text().split() if kept.exists() else []
+    return {name.split("__")[1].lower() for name in names}
 
 
 def is_postgres_given() -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loaders.connection import shown
 from loaders.errors import SettingMissing
 from loaders.warehouse import Target
 from loaders.warehouse import target as read_target
@@ -80,8 +82,15 @@ def read(target_name: str | None = None) -> Settings:
 
 
 def _ledger_url(var: Path, target: Target, environment: Mapping[str, str]) -> str:
-    if url := environment.get("TIDEMILL_LEDGER_URL"):
-        return url.replace("postgres://", "postgresql://", 1)
+    if given := environment.get("TIDEMILL_LEDGER_URL"):
+        url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", given)
+        if not url.startswith(("sqlite:///", "postgresql://")):
+            raise SettingWrong(
+                f"Cannot use TIDEMILL_LEDGER_URL '{shown(url)}': it names no SQLite file and no "
+                "PostgreSQL. Write sqlite:////folder/ledger.sqlite or "
+                "postgresql://user:password@host:5432/database, or leave it out."
+            )
+        return url
     return target.dsn or f"sqlite:///{var / 'ledger.sqlite'}"
 
 

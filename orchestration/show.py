@@ -73,10 +73,17 @@ def _drawn(content: Grid) -> None:
     from rich.text import Text
 
     table = Table(
-        title=content.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+        title=content.title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
     )
     for name, number in zip(content.header, _numeric(content), strict=True):
-        table.add_column(name, justify="right" if number else "left", overflow="fold")
+        is_key = name == content.header[0]  # to be copied in one piece
+        justify = "right" if number else "left"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=is_key)  # type: ignore[arg-type]
     for row in content.rows:
         table.add_row(*[Text(shown(cell)) for cell in row])
     Console().print(table)
