@@ -35,6 +35,8 @@ class TableCount:
     """Rows that repeated another row of this load, or one that the warehouse already had."""
     rejected: int
     """Rows that went to `_rejects`."""
+    load_id: str = ""
+    """dlt's id of the load; '' where rows came by another way than a load."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +130,7 @@ def table_counts(
                 loaded=loaded,
                 collapsed=found["read"] - loaded - count_rejected,
                 rejected=count_rejected,
+                load_id=load_id,
             )
         )
     return counts

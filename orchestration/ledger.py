@@ -8,22 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from loaders.connection import shown
-from orchestration import plan, process, totals
+from orchestration import accounts, plan, process, totals
 from orchestration.errors import NameUnknown
-from orchestration.ledger_schema import (
-    DELIVERIES,
-    LOADS,
-    RUNS,
-    STEPS,
-    TABLES,
-    engine_for,
-    migrate,
-    unreachable,
-)
+from orchestration.ledger_engine import engine_for, migrate, unreachable
+from orchestration.ledger_schema import DELIVERIES, RUNS, STEPS, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,18 +60,6 @@ class Ledger:
     def close(self) -> None:
         """Give the database free."""
         self.engine.dispose()
-
-    def upsert(self, connection: Connection, table: sa.Table, values: Mapping[str, Any]) -> None:
-        """Insert a row, or overwrite the one with the same primary key."""
-        dialect = postgresql if self.engine.dialect.name == "postgresql" else sqlite
-        keys = list(table.primary_key.columns)
-        statement = dialect.insert(table).values(**values)
-        changed = {
-            name: statement.excluded[name]
-            for name in values
-            if name not in table.primary_key.columns
-        }
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed))
 
     def insert_run(self, connection: Connection, job: plan.Job, values: Mapping[str, Any]) -> str:
         """Record a new run, started now, with all its steps pending, and return its id."""
@@ -135,7 +114,7 @@ class Ledger:
     def complete_step(self, run_id: str, name: str, outcome: Outcome, **values: Any) -> None:
         """Record a step's end and all it counted, in one transaction."""
         with self.transaction() as connection:
-            self._count(connection, run_id, outcome)
+            accounts.record(connection, run_id, outcome)
             connection.execute(
                 STEPS.update()
                 .where(STEPS.c.run_id == run_id, STEPS.c.name == name)
@@ -145,22 +124,7 @@ class Ledger:
     def count(self, run_id: str, outcome: Outcome) -> None:
         """Record what an attempt that failed has done all the same."""
         with self.transaction() as connection:
-            self._count(connection, run_id, outcome)
-
-    def _count(self, connection: Connection, run_id: str, outcome: Outcome) -> None:
-        for table in outcome.totals():
-            self.upsert(connection, TABLES, {"run_id": run_id, **vars(table)})
-        for source, load_id in outcome.loads:
-            values = {"run_id": run_id, "news": outcome.brought_something()}
-            self.upsert(connection, LOADS, {"source": source, "load_id": load_id, **values})
-        for delivery in outcome.deliveries:
-            before = sa.select(DELIVERIES.c.successful).filter_by(
-                run_id=run_id, output=delivery.output
-            )
-            sent = (connection.execute(before).scalar() or 0) + delivery.successful
-            row = {**vars(delivery), "successful": sent, "files": list(delivery.files)}
-            self.upsert(connection, DELIVERIES, {"run_id": run_id, **row})
-        totals.count_items(connection, run_id, outcome)
+            accounts.record(connection, run_id, outcome)
 
     def end_run(
         self, connection: Connection, run_id: str, status: str, now: datetime, error: str | None

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from orchestration import history, plan
 from orchestration.errors import OrchestrationError
-from orchestration.ledger_schema import TROUBLES
+from orchestration.ledger_schema import TROUBLES, upsert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -179,7 +179,7 @@ class Notifier:
             for trouble in found:
                 key = {"trouble": trouble.name, "warehouse": self.warehouse}
                 values = {**key, "since": now, "message": trouble.message}
-                self.ledger.upsert(connection, TROUBLES, values)
+                upsert(connection, TROUBLES, values)
 
 
 def is_wanted() -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ class Table:
     loaded: int
     collapsed: int
     rejected: int
+    load_id: str = ""
+    """The load package that brought them, if one did."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,16 +59,10 @@ class Outcome:
             self.detail.get("notices")
         )
 
-    def totals(self) -> list[Table]:
-        """Return one account for each table: a step may have committed several loads of it."""
-        found: dict[tuple[str, str], Counter[str]] = {}
-        for table in self.tables:
-            counts = {name: getattr(table, name) for name in COUNTS}
-            found.setdefault((table.source, table.table), Counter()).update(counts)
-        return [
-            Table(source=source, table=table, **{name: counts[name] for name in COUNTS})
-            for (source, table), counts in found.items()
-        ]
+    def brought_by(self, load_id: str) -> bool:
+        """Tell the same of one load package."""
+        counted = [table for table in self.tables if table.load_id == load_id]
+        return replace(self, tables=tuple(counted)).brought_something()
 
     def to_message(self) -> dict[str, Any]:
         """Return plain dicts, fit to cross a process boundary."""

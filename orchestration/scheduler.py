@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from orchestration import history, lease, plan
 from orchestration.errors import AlreadyFired, AlreadyRunning, OrchestrationError
-from orchestration.ledger_schema import SCHEDULES
+from orchestration.ledger_schema import SCHEDULES, upsert
 from orchestration.schedule import due, next_fire
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Scheduler:
                 found: datetime = row.handled_until
                 return found
             values = {**key, "definition": definition, "handled_until": now}
-            self.runner.ledger.upsert(connection, SCHEDULES, values)
+            upsert(connection, SCHEDULES, values)
             return now
 
     def _consider(

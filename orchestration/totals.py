@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from orchestration.ledger_schema import BUCKETS, RUNS, TOTALS
+from orchestration.ledger_schema import BUCKETS, RUNS, TOTALS, insert
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -41,8 +40,7 @@ def add(connection: Connection, key: tuple[str, str, str], amount: float) -> Non
     if not amount:
         return
     metric, job, label = key
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    row = dialect.insert(TOTALS).values(metric=metric, job=job, label=label, value=amount)
+    row = insert(connection, TOTALS).values(metric=metric, job=job, label=label, value=amount)
     more = {"value": TOTALS.c.value + row.excluded.value}
     keys = list(TOTALS.primary_key.columns)
     connection.execute(row.on_conflict_do_update(index_elements=keys, set_=more))

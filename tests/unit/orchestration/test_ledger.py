@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
 
-from orchestration import lease, process
+from orchestration import history, lease, process
 from orchestration.errors import AlreadyRunning, LedgerFailed, NameUnknown
 from orchestration.lease import Claim, End
 from orchestration.ledger import Ledger, new_id
@@ -59,15 +60,27 @@ def test_ids_sort_by_time() -> None:
     assert new_id(NOW) < new_id(NOW + timedelta(seconds=1))
 
 
-def test_a_second_attempt_overwrites_the_account_of_the_first(ledger: Ledger) -> None:
-    run_id = lease.start(ledger, CLAIM, NOW)
-    for read in (5, 7):
-        table = Table(source="a", table="t", read=read, loaded=read, collapsed=0, rejected=0)
-        ledger.complete_step(run_id, "load a", Outcome(tables=(table,)), seconds=1.0)
-    lease.finish(ledger, run_id, End(status="completed"), NOW)
-    run = ledger.run(run_id)
-    assert [row["read"] for row in run["tables"]] == [7]
-    assert run["records_processed"] == 7
+def loaded(*packages: tuple[str, int]) -> Outcome:
+    """Return what a step hands back that found these load packages, with so many rows each."""
+    tables = [
+        Table(source="a", table="t", read=n, loaded=n, collapsed=0, rejected=0, load_id=load_id)
+        for load_id, n in packages
+    ]
+    loads = tuple(("a", load_id) for load_id, _ in packages)
+    return Outcome(tables=tuple(tables), loads=loads)
+
+
+def test_the_rows_of_a_load_count_once_whoever_comes_with_them(ledger: Ledger) -> None:
+    first = lease.start(ledger, CLAIM, NOW)
+    second = lease.start(ledger, replace(CLAIM, name="hourly"), NOW)
+    ledger.count(first, loaded(("1.5", 5)))
+    ledger.complete_step(first, "load a", loaded(("1.5", 5), ("2.5", 7)), seconds=1.0)
+    ledger.complete_step(second, "load a", loaded(("2.5", 7), ("3.5", 0)), seconds=1.0)
+    for run_id in (first, second):
+        lease.finish(ledger, run_id, End(status="completed"), NOW)
+    assert ledger.run(first)["records_processed"] == 12
+    assert ledger.run(second)["records_processed"] == 0
+    assert history.idle_loads(ledger) == ("a 3.5",)
 
 
 def test_a_living_holder_keeps_its_lease(ledger: Ledger) -> None:
