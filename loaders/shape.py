@@ -18,6 +18,7 @@ WHOLE_NUMBER: Final = r"[+-]?\d+(\.0*)?"
 JSON_STRING: Final = r'"(\\.|[^"\\])*"'
 NO_JSON: Final = "(?i)nan|inf"
 """Numbers that DuckDB reads in JSON, and that are none there."""
+NUL: Final = ": holds the character NUL, which PostgreSQL has no place for"
 TIMES: Final = {
     "timestamptz": "'4713-01-01 (BC) 00:00:00+00'::timestamptz and '290000-01-01 00:00:00+00'",
     "date": "'4713-01-01 (BC)'::date and '290000-01-01'",
@@ -105,14 +106,16 @@ class Shape:
             f"case when ({fields[name]}) is not null then {literal(name + ' is a new column')} end"
             for name in self.rule.unknown(fields)
         ]
-        return (
-            f"concat_ws('; ', {', '.join([*misfits, *missing, *new, *self._nuls(fields), 'null'])})"
-        )
+        nuls = [
+            f"case when {found} then {literal(name + NUL)} end"
+            for name, found in self.nuls(fields).items()
+        ]
+        return f"concat_ws('; ', {', '.join([*misfits, *missing, *new, *nuls, 'null'])})"
 
-    def _nuls(self, fields: Mapping[str, str]) -> list[str]:
-        told = ": holds the character NUL, which PostgreSQL has no place for"
-        return [
-            f"case when contains(({value})::varchar, chr(0)) then {literal(name + told)} end"
+    def nuls(self, fields: Mapping[str, str]) -> dict[str, str]:
+        """Return, for each text, the condition that the warehouse has no place for it."""
+        return {
+            name: f"contains(({value})::varchar, chr(0))"
             for name, value in fields.items()
             if self.types.get(name, "varchar") == "varchar" and not self.rule.takes_nul
-        ]
+        }

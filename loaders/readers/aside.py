@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from loaders.columns import literal
 from loaders.errors import RowsUnaccounted
 from loaders.gate import normalize, reject_select
+from loaders.shape import TIMES
 
 if TYPE_CHECKING:
     import duckdb
@@ -20,8 +21,6 @@ FITTING: Final = {
     "bigint": {"BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UINTEGER", "USMALLINT", "UTINYINT"},
     "double": {"DOUBLE", "FLOAT", "BIGINT", "INTEGER", "SMALLINT", "TINYINT"},
     "boolean": {"BOOLEAN"},
-    "timestamptz": {"TIMESTAMP", "TIMESTAMP WITH TIME ZONE"},
-    "date": {"DATE"},
 }
 """Types of a Parquet column whose values all fit a declared type."""
 LISTED_ROWS: Final = 1_000
@@ -58,9 +57,14 @@ def doubtful(arrival: Arrival, shape: Shape) -> dict[str, str]:
     return {
         name: expression
         for name, expression in normalized(arrival).items()
-        if types.get(name) not in FITTING.get(shape.types.get(name, ""), ())
-        and types.get(name, "?").lower() != shape.types.get(name)
+        if _may_not_fit(types.get(name, "?"), shape.types.get(name, ""), shape)
     }
+
+
+def _may_not_fit(kind: str, declared: str, shape: Shape) -> bool:
+    if declared in TIMES or (declared == "varchar" and not shape.rule.takes_nul):
+        return True  # infinite times and the character NUL have no place everywhere
+    return kind not in FITTING.get(declared, ()) and kind.lower() != declared
 
 
 class Aside:

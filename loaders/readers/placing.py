@@ -195,7 +195,8 @@ class Placer:
             if name in fields and kind != "varchar"
         ]
         new = [f"({fields[name]}) is null" for name in self.shape.rule.unknown(fields)]
-        return " and ".join([f"({arrival.unreadable}) is null", *checks, *new])
+        nuls = [f"not coalesce({found}, false)" for found in self.shape.nuls(fields).values()]
+        return " and ".join([f"({arrival.unreadable}) is null", *checks, *new, *nuls])
 
     def _span(self, arrival: Arrival, end: int) -> Span:
         """Look at the rows that stand behind what was the table's end."""

@@ -123,7 +123,10 @@ def sums(result: LoadResult) -> tuple[int, int, int, int]:
 
 
 def things(target: Target, names: str = "id") -> list[tuple[Any, ...]]:
-    return rows(target, f"select {names} from raw_world.things order by id")
+    """Return rows of committed loads."""
+    committed = "select load_id from raw_world._dlt_loads where status = 0"
+    found = f"select {names} from raw_world.things where _dlt_load_id in ({committed})"
+    return rows(target, f"{found} order by id")
 
 
 @pytest.mark.parametrize("kind", KINDS)
