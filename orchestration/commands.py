@@ -33,11 +33,17 @@ UNDONE = {plan.FAILED, plan.PARTIAL, plan.CANCELLED}
 EXIT_CODES = {plan.COMPLETED: 0, plan.PARTIAL: 3, plan.CANCELLED: 130}
 
 
-def read_settings(target: str | None) -> Settings:
-    """Read the settings; the demo's own PostgreSQL is started when it is the one meant."""
+def read_settings(target: str | None, *, start: bool = False) -> Settings:
+    """Read the settings; the demo's own PostgreSQL is started when it is the one meant.
+
+    Args:
+        target: an output of profiles.yml.
+        start: make that PostgreSQL if there is none yet.
+    """
     wanted = target or os.environ.get("TIDEMILL_TARGET")
     var = Path(os.environ.get("TIDEMILL_VAR") or Path(__file__).parent.parent / "var")
-    if wanted == "postgres" and not sandbox.is_postgres_given() and (var / "postgres").exists():
+    is_wanted = wanted == "postgres" and not sandbox.is_postgres_given()
+    if is_wanted and (start or (var / "postgres").exists()):
         sandbox.start_postgres(var)
     return settings_.read(target)
 
@@ -164,10 +170,9 @@ def working(how: How, current: Settings, ledger: Ledger, *listeners: Listener) -
 
 def demo(how: How, *, same_day: bool, scale: float, port: int) -> int:
     """Open the shop, let a day pass, run the daily job, close the shop."""
-    var = settings_.read("duckdb").var
-    if how.target == "postgres" and not sandbox.is_postgres_given():
-        sandbox.start_postgres(var)
-    with sandbox.shop(var, scale=scale, api_port=port) as opened_shop:
+    current = read_settings(how.target, start=True)
+    name = current.target.name
+    with sandbox.shop(current.var, scale=scale, target=name, api_port=port) as opened_shop:
         if not same_day or opened_shop.day == 0:
             opened_shop.advance()
         if not how.as_json:
@@ -178,8 +183,8 @@ def demo(how: How, *, same_day: bool, scale: float, port: int) -> int:
 def keep_shop(scale: float) -> int:
     """Keep the shop open on its fixed ports until Ctrl-C."""
     var = settings_.read("duckdb").var
-    ports = {"api_port": sandbox.API_PORT, "redis_port": sandbox.REDIS_PORT}
-    with sandbox.shop(var, scale=scale, **ports) as opened_shop:
+    api, queue = sandbox.API_PORT, sandbox.REDIS_PORT
+    with sandbox.shop(var, scale=scale, api_port=api, redis_port=queue) as opened_shop:
         if opened_shop.day == 0:
             opened_shop.advance()
         show.text(f"The demo shop is open; it is day {opened_shop.day} there. Ctrl-C closes it.")

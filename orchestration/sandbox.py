@@ -20,8 +20,12 @@ NAMES = "shop/variables"
 
 
 @contextmanager
-def shop(var: Path, *, scale: float, api_port: int = 0, redis_port: int = 0) -> Iterator[Any]:
+def shop(
+    var: Path, *, scale: float, target: str = "duckdb", api_port: int = 0, redis_port: int = 0
+) -> Iterator[Any]:
     """Keep the demo shop open, and the loaders' settings pointed at it.
+
+    Each target reads the queue as a group of its own, so that each gets every message.
 
     Raises:
         ShopError: it cannot start: a port in use, a folder that cannot be written to.
@@ -32,6 +36,8 @@ def shop(var: Path, *, scale: float, api_port: int = 0, redis_port: int = 0) -> 
         before = dict(os.environ)
         (var / NAMES).write_text("\n".join(opened.environment()))
         os.environ.update(opened.environment())
+        if target != "duckdb":
+            os.environ["SOURCES__PAYMENT_QUEUE__GROUP"] = f"tidemill_{target}"
         os.environ.setdefault("OUTPUTS__SALES_FILES__URL", str(var / "exports"))
         try:
             yield opened
