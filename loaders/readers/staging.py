@@ -106,6 +106,8 @@ class Staging:
         self.connection = client.native_connection
         into = client.make_qualified_table_name(self.shape.table)
         self.known = _columns(self.connection, into)
+        for name in self.shape.types.keys() - self.known:  # declared since the last load
+            self._add(into, name, self.shape.types[name])
         self._discard_uncommitted(client.make_qualified_table_name(ARRIVING), into)
         return str(into)
 
@@ -136,20 +138,22 @@ class Staging:
             f"insert into {arriving} values ({literal(self.load_id)}, {literal(self.shape.table)})"
         )
 
+    def _add(self, into: str, name: str, kind: str) -> None:
+        sql = f"alter table {into} add column if not exists {quoted(name)} {kind}"
+        self.connection.execute(sql)
+        self.known.add(name)
+
     def _widen(self, names: Iterable[str]) -> None:
         """Add columns that are new, as text."""
         new = [name for name in names if name not in self.known]
         for name in new:
-            self.connection.execute(
-                f"alter table {self.placer.into} add column if not exists {quoted(name)} varchar"
-            )
+            self._add(self.placer.into, name, "varchar")
         if new and self.is_there:
             schema = dlt.current.source_schema()
             hints: Any = {name: {"name": name, "data_type": "text"} for name in new}
             schema.update_table({"name": self.shape.table, "columns": hints})
             for name in new:
                 tally().note(self.shape.table, f" has a new column '{name}' (text).")
-        self.known.update(new)
 
     def read(self, file: File) -> None:
         """Read one file."""
