@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,10 @@ DUCKDB_TYPES: Final = {
     "json": "json",
     "decimal": "decimal({precision}, {scale})",
 }
+FORMAT: Final = "x-format"
+"""The hint that tells how a date or time is written, where it is not as in ISO 8601."""
 _DECIMAL = re.compile(r"decimal\((\d+), ?(\d+)\)")
+_FORMATTED = re.compile(r"(date|timestamp)\((.*%.*)\)")
 
 
 def columns(**types: str) -> dict[str, TColumnSchema]:
@@ -38,7 +41,8 @@ def columns(**types: str) -> dict[str, TColumnSchema]:
 
     Args:
         types: column name to one of text, bigint, double, boolean, timestamp (with time zone;
-            what has none is taken as UTC), date, json, `decimal(18, 2)`.
+            what has none is taken as UTC), date, json, `decimal(18, 2)`. A date or time that is
+            not written as in ISO 8601 says how: `date(%d.%m.%Y)`, `timestamp(%m/%d/%Y %H:%M)`.
 
     Raises:
         ValueError: a type that is none of these.
@@ -56,6 +60,11 @@ def duckdb_type(hint: Mapping[str, Any]) -> str:
     """Return the DuckDB type that a column with this dlt hint is read as."""
     kind = DUCKDB_TYPES[str(hint["data_type"])]
     return kind.format(precision=hint.get("precision", 38), scale=hint.get("scale", 9))
+
+
+def formats(hints: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return how the dates and times among some columns are written, where it is said."""
+    return {name: str(hint[FORMAT]) for name, hint in hints.items() if FORMAT in hint}
 
 
 def word(hint: Mapping[str, Any]) -> str:
@@ -81,9 +90,13 @@ def _hint(name: str, kind: str) -> TColumnSchema:
     if decimal:
         precision, scale = map(int, decimal.groups())
         return {"name": name, "data_type": "decimal", "precision": precision, "scale": scale}
+    formatted = _FORMATTED.fullmatch(kind)
+    if formatted:
+        hint: dict[str, Any] = {"name": name, "data_type": formatted[1], FORMAT: formatted[2]}
+        return cast("TColumnSchema", hint)
     if kind not in DLT_TYPES:
         raise ValueError(
             f"Unknown type '{kind}' of column '{name}'. Known types: "
-            f"{', '.join(DLT_TYPES)}, decimal(18, 2)."
+            f"{', '.join(DLT_TYPES)}, decimal(18, 2), date(%d.%m.%Y)."
         )
     return {"name": name, "data_type": DLT_TYPES[kind]}

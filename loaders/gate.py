@@ -16,7 +16,7 @@ from dlt.extract.items_transform import BaseItemTransform, ItemTransform
 
 from loaders.accounting import tally
 from loaders.addresses import shown_url
-from loaders.columns import duckdb_type, literal, quoted
+from loaders.columns import duckdb_type, formats, literal, quoted
 from loaders.drift import ANYTHING, Rule
 from loaders.quarantine import COLUMNS, SHOWN_NUL, TABLE, rejected
 from loaders.shape import Shape
@@ -73,7 +73,10 @@ def shape(resource: DltResource, rule: Rule = ANYTHING) -> Shape | None:
         if column.get("data_type") and not name.startswith("_dlt")
     }
     key = tuple(n for n, c in hints["columns"].items() if c.get("primary_key"))
-    return Shape(table=str(resource.name), types=types, key=key, rule=rule) if types else None
+    if not types:
+        return None
+    written = formats(hints["columns"])
+    return Shape(table=str(resource.name), types=types, key=key, rule=rule, formats=written)
 
 
 class Gate(ItemTransform[Any, Any]):

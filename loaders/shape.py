@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import dlt
@@ -37,6 +37,8 @@ class Shape:
     """Columns that must not be null, since rows are merged by them."""
     rule: Rule = ANYTHING
     """How the table takes further columns."""
+    formats: Mapping[str, str] = field(default_factory=dict)
+    """How dates and times are written, as `strptime` has it; those of others are of ISO 8601."""
 
     def check(self, names: Iterable[str]) -> None:
         """Look at the columns that have come.
@@ -80,6 +82,8 @@ class Shape:
         if kind == "bigint":  # a plain cast would round '1.5' to 2
             whole = f"regexp_full_match(trim(({arrived})::varchar), '{WHOLE_NUMBER}')"
             return f"case when {whole} then try_cast({arrived} as bigint) end"
+        if name in self.formats:
+            arrived = f"try_strptime(({arrived})::varchar, {literal(self.formats[name])})"
         value = f"try_cast({arrived} as {kind})"
         if kind in TIMES:
             return f"case when {value} between {TIMES[kind]} then {value} end"
@@ -93,7 +97,7 @@ class Shape:
         misfits = [
             f"case when ({fields[name]}) is not null and ({self.cast(name, fields)}) is null then "
             f"{literal(name + ': ')} || {literal(chr(39))} || left(({fields[name]})::varchar, 80) "
-            f"|| {literal(chr(39) + ' is not a ' + kind)} end"
+            f"|| {literal(chr(39) + ' is not a ' + self._told(name, kind))} end"
             for name, kind in self.types.items()
             if name in fields and kind != "varchar"
         ]
@@ -111,6 +115,9 @@ class Shape:
             for name, found in self.nuls(fields).items()
         ]
         return f"concat_ws('; ', {', '.join([*misfits, *missing, *new, *nuls, 'null'])})"
+
+    def _told(self, name: str, kind: str) -> str:
+        return f"{kind} like {self.formats[name]}" if name in self.formats else kind
 
     def nuls(self, fields: Mapping[str, str]) -> dict[str, str]:
         """Return, for each text, the condition that the warehouse has no place for it."""

@@ -194,6 +194,7 @@ class Judge:
             types=self.shape.types,
             key=self.shape.key,
             rule=self.shape.rule,
+            formats=self.shape.formats,
             fit=frozenset(fit),
             bounded=frozenset(bounded),
         )

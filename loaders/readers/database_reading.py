@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from loaders.accounting import tally
-from loaders.columns import duckdb_type
+from loaders.columns import duckdb_type, formats
 from loaders.cursor import fetch_held
 from loaders.readers.database_judge import Judge
 from loaders.readers.database_link import Link
@@ -49,7 +49,13 @@ class Reading:
     def shape(self) -> Shape:
         """What the table's rows must look like."""
         types = {name: duckdb_type(hint) for name, hint in self.columns.items()}
-        return Shape(table=self.name, types=types, key=self.key, rule=tally().rule(self.name))
+        return Shape(
+            table=self.name,
+            types=types,
+            key=self.key,
+            rule=tally().rule(self.name),
+            formats=formats(self.columns),
+        )
 
 
 def read(reading: Reading, cursor: Incremental[Any] | None) -> Iterator[Any]:

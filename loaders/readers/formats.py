@@ -45,6 +45,8 @@ class CsvOptions:
     """utf-8, utf-16 or latin-1."""
     header: bool = True
     """Without a header the declared columns are taken in their order."""
+    nulls: tuple[str, ...] = ("",)
+    """What stands for nothing, in quotes or not, such as `("", "NA")`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +93,8 @@ def csv_arrival(place: Path, names: list[str], options: CsvOptions) -> Arrival:
             f"select * from read_csv({literal(str(place))}, columns={{{types}}}, "
             f"auto_detect=false, header={options.header}, hive_partitioning=false, "
             f"delim={literal(options.delimiter)}, quote={literal(options.quote)}, "
-            f"escape={literal(options.escape)}, encoding={literal(options.encoding)}, "
+            f"escape={literal(options.escape)}, nullstr={_list(options.nulls)}, "
+            f"encoding={literal(options.encoding)}, "
             "store_rejects=true, rejects_table='broken', rejects_scan='broken_scan')"
         ),
         fields={name: quoted(name) for name in names},
@@ -184,3 +187,7 @@ def _distinct(names: list[str]) -> list[str]:
         candidate = name or f"column_{position}"
         found.append(candidate if candidate not in found else f"{candidate}_{position}")
     return found
+
+
+def _list(texts: Sequence[str]) -> str:
+    return f"[{', '.join(map(literal, texts))}]"

@@ -19,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from loaders.accounting import tally
-from loaders.columns import duckdb_type, literal, quoted
+from loaders.columns import duckdb_type, formats, literal, quoted
 from loaders.gate import reject_select
 from loaders.quarantine import rejected
 from loaders.readers.feed import Unreadable
@@ -68,7 +68,7 @@ class Staging:
         csv: CsvOptions,
     ) -> None:
         types = {name: duckdb_type(hint) for name, hint in columns.items()}
-        self.shape = Shape(table=table, types=types, key=())
+        self.shape = Shape(table=table, types=types, key=(), formats=formats(columns))
         self.filesystem = filesystem
         self.csv = csv
         self.files: list[dict[str, Any]] = []
