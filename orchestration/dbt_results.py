@@ -22,7 +22,8 @@ def account(results: Mapping[str, Any], places: Mapping[str, tuple[str, str]]) -
 
     Returns:
         built, skipped, tests_passed, tests_failed, tests_warned: counts; models: name and seconds
-        of each, slowest first; failures and warnings: name, kind, message and compiled path.
+        of each, slowest first; failures and warnings: name, kind, message, compiled path,
+            and the query that shows the rows, where they were stored.
     """
     nodes = [_node(entry, places) for entry in results["results"]]
     tests = Counter(node["status"] for node in nodes if node["kind"] in TESTS)
@@ -52,7 +53,14 @@ def _node(entry: Mapping[str, Any], places: Mapping[str, tuple[str, str]]) -> di
         "message": message,
         "rows": entry.get("failures"),
         "compiled": compiled,
+        "query": _query(entry) if kind == "test" else "",
     }
+
+
+def _query(entry: Mapping[str, Any]) -> str:
+    """Return what shows a test's rows, where dbt stored them."""
+    relation = entry.get("relation_name")
+    return f"select * from {'.'.join(relation.split('.')[-2:])}" if relation else ""
 
 
 def sentence(detail: Mapping[str, Any]) -> str:
@@ -66,6 +74,7 @@ def sentence(detail: Mapping[str, Any]) -> str:
         what = f"The {first['kind']} '{first['name']}' could not be built: {first['message']}."
     more = f" {len(failures) - 1} more failed." if len(failures) > 1 else ""
     where = f" Its compiled SQL is {first['compiled']}." if first["compiled"] else ""
+    where += f" Its rows: {first['query']}." if first["query"] else ""
     return (
         f"{what}{more}{where} What readers see has not changed; "
         "correct the model or its data, then `tidemill resume` goes on from here."

@@ -76,6 +76,7 @@ def notes(run: Mapping[str, Any]) -> list[str]:
     ]
     found += [
         f"{row['name']}: the test '{warning['name']}' warns: {warning['message']}."
+        + (f" Its rows: {query}." if (query := warning.get("query")) else "")
         for row in run["steps"]
         for warning in (row["detail"] or {}).get("warnings", ())
     ]

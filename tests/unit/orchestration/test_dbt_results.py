@@ -48,6 +48,12 @@ def test_the_sentence_names_the_first_failure_and_counts_the_rest() -> None:
     )
 
 
+def test_the_rows_of_a_failed_test_are_a_query_away() -> None:
+    failed = result("test.shop.a.1", "fail", failures=1, relation_name='"w"."test_failures"."a"')
+    detail = dbt_results.account({"results": [failed]}, {})
+    assert 'Its rows: select * from "test_failures"."a". What' in dbt_results.sentence(detail)
+
+
 def test_a_model_that_cannot_be_built_is_told_in_one_line() -> None:
     detail = dbt_results.account({"results": RESULTS["results"][6:]}, {})
     assert dbt_results.sentence(detail).startswith(
