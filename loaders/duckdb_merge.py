@@ -15,7 +15,9 @@ from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.job_impl import FinalizedLoadJobWithFollowupJobs
 
+from loaders import rewritten
 from loaders.columns import literal, quoted
+from loaders.resolved import Resolved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +61,10 @@ class MergingClient(DuckDbClient):
                 self._read_files(Path(job.new_file_path()), name, paths)
         return jobs
 
+    def complete_load(self, load_id: str) -> None:
+        """Record a load as committed, together with what it replaces."""
+        rewritten.commit(self, load_id, super().complete_load)
+
     def _undoubled(self, table: PreparedTableSchema, files: Sequence[str]) -> PreparedTableSchema:
         """Return a table, marked when no key occurs twice: the merge need not sort wide rows then.
 
@@ -91,7 +97,7 @@ class MergingClient(DuckDbClient):
         script.write_text(script.read_text().replace(staging, both))
 
 
-class merging_duckdb(dlt.destinations.duckdb):  # noqa: N801  named as dlt names destinations
+class merging_duckdb(Resolved, dlt.destinations.duckdb):  # noqa: N801  named as dlt names destinations
     """dlt's DuckDB destination, with MergingClient."""
 
     @property

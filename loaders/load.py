@@ -86,7 +86,12 @@ def load(
     again = partial(load, target=target, on_progress=on_progress, is_recorded=is_recorded)
     try:
         source = _fresh(name, settings)
-        with target.exclusive(), tallied(on_progress) as found, committing() as commit:
+        with (
+            target.exclusive(),
+            target.held_open(),
+            tallied(on_progress) as found,
+            committing() as commit,
+        ):
             pipeline = _pipeline(source, target)
             package.forget(pipeline, is_recorded or (lambda _: True))
             notices = _finish_pending(pipeline)
@@ -197,6 +202,7 @@ def _finish_pending(pipeline: Pipeline) -> list[str]:
     package.discard_spent(pipeline)
     package.mark_again(pipeline)
     pipeline.sync_destination()
+    pipeline._state_restored = True  # noqa: SLF001 - run() would do the same once more
     if not pipeline.has_pending_data:
         return []
     package.rewind(pipeline)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import dlt
 from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
 
+from loaders.resolved import Resolved
+
 if TYPE_CHECKING:
     from dlt.common.destination import DestinationCapabilitiesContext
     from dlt.common.destination.typing import PreparedTableSchema
@@ -23,8 +25,15 @@ class JsonAsText(PostgresTypeMapper):
         return super().to_destination_type(column, table)
 
 
-class json_postgres(dlt.destinations.postgres):  # noqa: N801  named as dlt names destinations
-    """dlt's PostgreSQL destination, with JsonAsText."""
+class json_postgres(Resolved, dlt.destinations.postgres):  # noqa: N801  named as dlt names destinations
+    """dlt's PostgreSQL destination, with JsonAsText and ReplacingClient."""
+
+    @property
+    def client_class(self) -> Any:
+        """The client."""
+        from loaders.postgres_client import ReplacingClient
+
+        return ReplacingClient
 
     def _raw_capabilities(self) -> DestinationCapabilitiesContext:
         capabilities: Any = super()._raw_capabilities()

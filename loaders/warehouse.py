@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +49,16 @@ class Target:
             WarehouseFailed: the file or the server cannot be reached.
         """
         return connect_duckdb(self.path) if self.path else connect_postgres(self.dsn or "")
+
+    @contextmanager
+    def held_open(self) -> Iterator[None]:
+        """Keep a DuckDB file open, so that opening it once more costs next to nothing.
+
+        Raises:
+            WarehouseBusy, WarehouseFailed: as `connect`.
+        """
+        with self.connect() if self.path else nullcontext():
+            yield
 
     @contextmanager
     def exclusive(self, timeout: float = 60.0) -> Iterator[None]:

@@ -77,6 +77,8 @@ class Aside:
         self.into = into
         self.shape = shape
         self.load_id = load_id
+        self.edition = ""
+        """Tells a file's rejects from those of the same line in an older version."""
 
     def begin(self) -> None:
         """Forget the file before."""
@@ -130,6 +132,7 @@ class Aside:
         return f"_row in ({', '.join(str(row) for (row,) in rows)})"
 
     def _reject(self, origin: str, position: str, rows: str) -> int:
+        by = f"{literal(origin)}, {position}"
         select = reject_select(
             self.shape.table,
             reason="reason",
@@ -137,7 +140,7 @@ class Aside:
             origin=literal(origin),
             position=position,
             load_id=self.load_id,
-            by=f"{literal(origin)}, {position}",
+            by=f"{by}, {literal(self.edition)}" if self.edition else by,
         )
         return int(self._scalar(f"insert into rejects select {select} from {rows}") or 0)
 

@@ -1,6 +1,6 @@
 """Files of a folder or bucket, read by DuckDB: new and changed ones, each as a whole.
 
-A file's rows are replaced together: a rewritten file's old rows go before its new ones come.
+A file's rows are replaced together: a rewritten file's old rows go when its new ones are committed.
 Which files are known stands in the raw table `_files`, in the same load package as the rows.
 """
 
@@ -36,6 +36,7 @@ FILES_HINTS: Final[dict[str, Any]] = {
         path="text",
         table_name="text",
         version="text",
+        edition="bigint",
         size_bytes="bigint",
         count_read="bigint",
         count_rejected="bigint",
@@ -115,13 +116,14 @@ def _rows(
     known = _known(table)
     settled = time.time() - quiet_seconds
     found = find(filesystem, root, pattern, settled)
-    fresh = [file for file in found if known.get(file.path) != file.version]
+    fresh = [file for file in found if known.get(file.path, ("", 0))[0] != file.version]
     _report_vanished(table, sorted(known.keys() - {file.path for file in found}))
+    if not fresh:
+        return
     with Staging(table, columns, filesystem, csv) as staging:
         for file in fresh:
-            if file.path in known:
-                _forget(table, file.path)
-            staging.read(file)
+            _, edition = known.get(file.path, ("", 0))
+            staging.read(file, edition + 1)
             if staging.count >= batch_size:
                 yield from staging.hand_over()
         yield from staging.hand_over()
@@ -188,18 +190,20 @@ def _changed_at(info: dict[str, Any]) -> float:
     return float(changed.timestamp() if hasattr(changed, "timestamp") else changed)
 
 
-def _known(table: str) -> dict[str, str]:
-    """Return path and version of each file whose load was committed."""
+def _known(table: str) -> dict[str, tuple[str, int]]:
+    """Return path, version and edition of each file whose load was committed."""
     pipeline = dlt.current.pipeline()
     schema = pipeline.dataset_name
+    hints = dlt.current.source_schema().tables.get(FILES, {}).get("columns", {})
+    edition = "coalesce(edition, 1)" if "edition" in hints else "1"
     sql = (
-        f'select path, version from "{schema}"._files as f join "{schema}"._dlt_loads as l '
-        "on l.load_id = f._dlt_load_id and l.status = 0 where f.table_name = %s"
+        f'select path, version, {edition} from "{schema}"._files as f join "{schema}"._dlt_loads '
+        "as l on l.load_id = f._dlt_load_id and l.status = 0 where f.table_name = %s"
     )
     with pipeline.sql_client() as client:
         try:
             rows = client.execute_sql(sql, table) or []
-            return {str(path): str(version) for path, version in rows}
+            return {str(path): (str(version), int(edition)) for path, version, edition in rows}
         except DatabaseUndefinedRelation:
             return {}
 
@@ -209,14 +213,3 @@ def _report_vanished(table: str, paths: list[str]) -> None:
         are = "1 file is" if len(paths) == 1 else f"{len(paths)} files are"
         text = f": {are} no longer there, such as '{paths[0]}'; its rows stay."
         tally().note(table, text)
-
-
-def _forget(table: str, path: str) -> None:
-    """Delete what an older version of a file left; its new version is read in this load."""
-    pipeline = dlt.current.pipeline()
-    schema = pipeline.dataset_name
-    with pipeline.sql_client() as client:
-        client.execute_sql(f'delete from "{schema}"."{table}" where _file = %s', path)
-        client.execute_sql(
-            f'delete from "{schema}"._rejects where table_name = %s and origin = %s', table, path
-        )

@@ -88,17 +88,19 @@ class Placer:
         self.widen = widen
         self.aside = Aside(connection, into, shape, load_id)
 
-    def place(self, origin: str, kind: str, path: Path) -> Placed | None:
+    def place(self, origin: str, kind: str, path: Path, *, edition: str = "") -> Placed | None:
         """Read one file; None when it is empty.
 
         Args:
             origin: the file's path as it is stored with the rows.
             kind: `csv`, `jsonl` or `parquet`.
             path: where it is now.
+            edition: tells its rejects from those of the same line in an older version.
 
         Raises:
             Unreadable: it is cut off; nothing of it was kept. DuckDB's own errors mean the same.
         """
+        self.aside.edition = edition
         self.aside.begin()
         arrive = self._arrive(kind, path)
         if arrive is None:

@@ -9,7 +9,7 @@ written from a DuckDB table that is as long as a batch.
 from __future__ import annotations
 
 import shutil
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -69,6 +69,7 @@ class Staging:
     ) -> None:
         types = {name: duckdb_type(hint) for name, hint in columns.items()}
         self.shape = Shape(table=table, types=types, key=(), formats=formats(columns))
+        self.columns = columns
         self.filesystem = filesystem
         self.csv = csv
         self.files: list[dict[str, Any]] = []
@@ -82,12 +83,17 @@ class Staging:
         self.stack = ExitStack()
         self.is_there = dlt.current.pipeline().destination.destination_name == "duckdb"
         """Whether files are read into the warehouse itself."""
-        into = self._open_warehouse() if self.is_there else self._open_aside()
+        if self.is_there:
+            self._open_warehouse()
+        else:
+            self._open_aside()
+        self.known = _columns(self.connection, self.into)
         self.connection.execute("set TimeZone = 'UTC'")
         self.connection.execute(REJECTS)
+        self._widen(self.shape.types)
         self.placer = Placer(
             self.connection,
-            into,
+            self.into,
             self.shape,
             self.csv,
             self.load_id,
@@ -96,31 +102,29 @@ class Staging:
         )
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        if failure and self.is_there:
+            with suppress(duckdb.Error):
+                self._discard(self.load_id)
         self.stack.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _open_warehouse(self) -> str:
+    def _open_warehouse(self) -> None:
         client: Any = dlt.current.pipeline().sql_client()
         self.stack.enter_context(client)
         self.connection = client.native_connection
-        into = client.make_qualified_table_name(self.shape.table)
-        self.known = _columns(self.connection, into)
-        for name in self.shape.types.keys() - self.known:  # declared since the last load
-            self._add(into, name, self.shape.types[name])
-        self._discard_uncommitted(client.make_qualified_table_name(ARRIVING), into)
-        return str(into)
+        self.into = client.make_qualified_table_name(self.shape.table)
+        self._discard_uncommitted(client.make_qualified_table_name(ARRIVING))
 
-    def _open_aside(self) -> str:
+    def _open_aside(self) -> None:
         path = self.folder / "aside.duckdb"
         self.connection = self.stack.enter_context(duckdb.connect(str(path)))
         self.connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
         columns = self.shape.good({}, load_id="", extra="'' as _file, 0::bigint as _line,")
         self.connection.execute(f"create table arrived as select {columns} limit 0")
-        self.known = _columns(self.connection, "arrived")
-        return "arrived"
+        self.into = "arrived"
 
-    def _discard_uncommitted(self, arriving: str, into: str) -> None:
+    def _discard_uncommitted(self, arriving: str) -> None:
         """Delete the rows of a load that was never committed, and name this one."""
         self.connection.execute(
             f"create table if not exists {arriving} (load_id varchar, table_name varchar)"
@@ -132,32 +136,40 @@ class Staging:
             f"(select load_id from {loads} where status = 0)"
         ).fetchall()
         for (load_id,) in found:
-            self.connection.execute(f"delete from {into} where _dlt_load_id = {literal(load_id)}")
+            self._discard(load_id)
         self.connection.execute(f"delete from {arriving} where {here}")
         self.connection.execute(
             f"insert into {arriving} values ({literal(self.load_id)}, {literal(self.shape.table)})"
         )
 
-    def _add(self, into: str, name: str, kind: str) -> None:
-        sql = f"alter table {into} add column if not exists {quoted(name)} {kind}"
-        self.connection.execute(sql)
-        self.known.add(name)
+    def _discard(self, load_id: str) -> None:
+        self.connection.execute(f"delete from {self.into} where _dlt_load_id = {literal(load_id)}")
 
     def _widen(self, names: Iterable[str]) -> None:
-        """Add columns that are new, as text."""
+        """Add columns that are new: declared ones as they are declared, others as text."""
         new = [name for name in names if name not in self.known]
         for name in new:
-            self._add(self.placer.into, name, "varchar")
-        if new and self.is_there:
-            schema = dlt.current.source_schema()
-            hints: Any = {name: {"name": name, "data_type": "text"} for name in new}
-            schema.update_table({"name": self.shape.table, "columns": hints})
-            for name in new:
-                tally().note(self.shape.table, f" has a new column '{name}' (text).")
+            kind = self.shape.types.get(name, "varchar")
+            self.connection.execute(
+                f"alter table {self.into} add column if not exists {quoted(name)} {kind}"
+            )
+            if self.is_there:  # else dlt sees to it
+                hint: Any = {"data_type": "text", **self.columns.get(name, {}), "name": name}
+                table: Any = {"name": self.shape.table, "columns": {name: hint}}
+                dlt.current.source_schema().update_table(table)
+                told = f" has a new column '{name}' ({hint['data_type']})."
+                tally().note(self.shape.table, told)
+        self.known.update(new)
 
-    def read(self, file: File) -> None:
-        """Read one file."""
+    def read(self, file: File, edition: int) -> None:
+        """Read one file.
+
+        Args:
+            file: which one.
+            edition: 1 when it is new, one more each time it was rewritten.
+        """
         read, refused = 0, 0
+        self.edition = f"edition {edition}" if edition > 1 else ""
         try:
             placed = self._place(file)
             if placed:
@@ -178,6 +190,7 @@ class Staging:
                 "path": file.path,
                 "table_name": self.shape.table,
                 "version": file.version,
+                "edition": edition,
                 "size_bytes": file.size,
                 "count_read": read,
                 "count_rejected": refused,
@@ -186,7 +199,7 @@ class Staging:
         )
 
     def _place(self, file: File) -> Placed | None:
-        placed = self.placer.place(file.path, file.kind, self._at(file))
+        placed = self.placer.place(file.path, file.kind, self._at(file), edition=self.edition)
         missing = sorted(self.shape.types.keys() - placed.fields) if placed else []
         if missing:
             text = f": '{file.path}' lacks the columns {', '.join(missing)}; they are null."
@@ -217,7 +230,7 @@ class Staging:
             origin=here,
             position="null",
             load_id=self.load_id,
-            by=here,
+            by=f"{here}, {literal(self.edition)}" if self.edition else here,
         )
         self.connection.execute(f"delete from rejects where origin = {here}")
         self.connection.execute(f"insert into rejects select {select}")

@@ -331,3 +331,20 @@ def test_what_a_failed_load_left_is_gone_with_the_next(drop: DropFolder) -> None
 
 def fail(row: object) -> object:
     raise RuntimeError("halfway")
+
+
+def test_the_old_rows_stay_until_the_new_ones_are_committed(drop: DropFolder) -> None:
+    drop.write("a.csv", rows(1, 2) + "x,Ann,1,\n")
+    drop.counts()
+    drop.write("a.csv", rows(3) + "4,Bo\nx,Ann,1,\n")
+    source = sales_source(str(drop.path))
+    source.sales.add_map(fail)
+    with pytest.raises(LoaderError, match="halfway"):
+        load(source, target=drop.target)
+    assert [row[0] for row in drop.rows()] == [1, 2]
+    assert [reject[1] for reject in drop.rejects()] == ["4"]
+    assert drop.counts() == (3, 1, 2)
+    assert [row[0] for row in drop.rows()] == [3]
+    assert [reject[1] for reject in drop.rejects()] == ["3", "4"]
+    with drop.target.connect() as connection:
+        assert connection.scalar("select count(*) from raw_drop.sales") == 1
