@@ -53,7 +53,7 @@ COMMAND = "python -m tests.benchmarks.bench_outputs"
 WANTED = (
     "Wanted: the diff of 1M rows under 1 s; the API at 0.95 of the allowed rate; the database "
     "within 2 times `\\copy` into a temporary table and one `insert … on conflict`; the file "
-    "within 1.3 times `COPY`; less than 500 MB throughout. A database's own CPU seconds are not counted."
+    "within 1.3 times `COPY`; less than 500 MB throughout. A database's own CPU is not counted."
 )
 
 
