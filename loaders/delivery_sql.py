@@ -42,16 +42,13 @@ where payload_hash is null and not exists (
     select 1 from {desired} as desired where desired._key = item_key
 )"""
 
-# A batch holds upserts or deletions, never both. Numbering without an order costs no sort.
+# A batch holds upserts or deletions, never both. Numbering without an order costs no sort; done
+# over rows that are kept aside first, it does not hold the comparison of the others up.
 PLAN = """
 create table {outbox} as
-select
-    cast(floor((row_number() over () - 1) / {batch_size}) as bigint) * 2
-        + case when _method = 'delete' then 0 else 1 end as _batch,
-    row_number() over () as _position,
-    '{plan}' as _plan,
-    difference.*
-from (
+with
+
+difference as materialized (
     select
         coalesce(desired._key, record.item_key) as _key,
         case when desired._key is null then 'delete' else 'upsert' end as _method,
@@ -68,7 +65,15 @@ from (
         and record.payload_hash is not null
         and record.refused_hash is distinct from 'delete'
     )
-) as difference"""
+)
+
+select
+    cast(floor((row_number() over () - 1) / {batch_size}) as bigint) * 2
+        + case when _method = 'delete' then 0 else 1 end as _batch,
+    row_number() over () as _position,
+    '{plan}' as _plan,
+    difference.*
+from difference"""
 
 SETTLED = """
 create temporary table settled as
