@@ -134,6 +134,24 @@ def _past(stopped: TableStopped, source: DltSource, load: Callable[..., Any]) ->
     return stopped
 
 
+def declare(name: str, *, target: Target) -> None:
+    """Make a source's tables where they are missing, reading nothing, so that models find them.
+
+    Raises:
+        LoaderError: what failed, in one sentence.
+    """
+    try:
+        source = find_source(name)
+        with target.exclusive():
+            pipeline = _pipeline(source, target)
+            _finish_pending(pipeline)
+            shapes = _shapes(source)
+            if any(not _exists(pipeline, table) for table in (*shapes, TABLE)):
+                _declare(pipeline, source, shapes)
+    except Exception as error:
+        raise explain(error, name) from error
+
+
 def settle(source: DltSource, target: Target) -> list[str]:
     """Finish what a killed load of a source left behind; return what to tell of it."""
     try:

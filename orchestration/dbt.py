@@ -64,6 +64,11 @@ def fingerprint_text() -> str:
     return "{}:{}".format(*fingerprint(settings_.read()))
 
 
+def sources() -> set[str]:
+    """Return the names of the sources that models stand on."""
+    return dbt_manifest.sources(_manifest) if _manifest else set()
+
+
 def narrowed(selection: str, changed: Collection[str] | None, there: Collection[str]) -> str | None:
     """Return what of a selection is to be built (see dbt_manifest)."""
     return dbt_manifest.narrowed(_manifest, selection, changed, there) if _manifest else selection

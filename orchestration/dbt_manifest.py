@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
 
@@ -22,32 +22,54 @@ def narrowed(
 
     Returns:
         '' for all models; None when nothing of it has anything new. Of a selection of whole
-        sources, those that changed, with the models beside them that were never built before.
+        sources, those that changed; all models while one that they concern was never built.
     """
-    everything = {f"source:{source.source_name}+" for source in manifest.sources.values()}
+    everything = {f"source:{name}+" for name in sources(manifest)}
     wanted = set(selection.split()) or everything
     if not wanted <= everything or (changed is None and not selection):
         return selection
     if changed is not None:
         wanted &= {f"source:{name}+" for name in changed}
-    if not _built(manifest) <= set(there):
-        wanted = {f"@{word.removesuffix('+')}" for word in wanted}
+    chosen = {word.removeprefix("source:").removesuffix("+") for word in wanted}
+    if not _concerned(manifest, chosen) <= set(there):
+        return ""
     return " ".join(sorted(wanted)) or None
 
 
-def _built(manifest: Any) -> set[str]:
-    """Return the tables and views of all models."""
+def sources(manifest: Any) -> set[str]:
+    """Return the names of the sources."""
+    return {str(source.source_name) for source in manifest.sources.values()}
+
+
+def _concerned(manifest: Any, chosen: Collection[str]) -> set[str]:
+    """Return the tables and views of the models on these sources, and of all these stand on."""
+    stands_on = parents(manifest)
+    begin = {name for name, each in manifest.sources.items() if each.source_name in chosen}
+    below = _grown(begin, lambda found: {n for n, on in stands_on.items() if found & set(on)})
+    every = _grown(below, lambda found: {on for n in found for on in stands_on.get(n, ())})
     return {
         f"{node.schema}.{node.alias}"
-        for node in manifest.nodes.values()
-        if node.resource_type == "model" and node.config.materialized != "ephemeral"
+        for name, node in manifest.nodes.items()
+        if name in every
+        and node.resource_type == "model"
+        and node.config.materialized != "ephemeral"
     }
+
+
+def _grown(found: set[str], more: Callable[[set[str]], set[str]]) -> set[str]:
+    """Return a set with what it leads to, and what that leads to, until nothing is added."""
+    while not (new := more(found)) <= found:
+        found = found | new
+    return found
 
 
 def parents(manifest: Any) -> dict[str, list[str]]:
     """Return unique id of a node → those of the nodes it stands on."""
     nodes = {**manifest.nodes, **manifest.unit_tests} if manifest else {}
-    return {name: list(node.depends_on.nodes) for name, node in nodes.items()}
+    return {
+        name: list(getattr(node.depends_on, "nodes", ()))  # a seed stands on macros only
+        for name, node in nodes.items()
+    }
 
 
 def places(manifest: Any, artifacts: Path) -> dict[str, tuple[str, str]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loaders import SOURCES
+from loaders.errors import LoaderError
 from orchestration.outcome import Outcome
 from orchestration.steps import writing
 
@@ -25,6 +28,7 @@ def transform(request: Request, emit: Emit) -> Outcome:
     from orchestration import audit, dbt
 
     with writing(request, emit) as warehouse:
+        _declare(warehouse, dbt.sources())
         seen = _seen(warehouse)
         changed = _changed(request, seen, warehouse)
         selection = dbt.narrowed(request.argument, changed, audit.relations(warehouse))
@@ -33,6 +37,22 @@ def transform(request: Request, emit: Emit) -> Outcome:
         with audit.pending(warehouse, request.argument, request.run_id):
             detail = dbt.build(request, selection, emit)
         return Outcome(detail={**detail, "seen": seen, "build": request.run_id})
+
+
+def _declare(warehouse: Target, wanted: set[str]) -> None:
+    """Make the tables of sources that were never loaded: a model may stand on several sources.
+
+    Where that cannot be done, a setting missing, say, dbt tells which table it lacks.
+    """
+    from orchestration import audit
+
+    there = audit.relations(warehouse)
+    missing = {name for name in wanted & SOURCES.keys() if f"raw_{name}._dlt_loads" not in there}
+    for name in sorted(missing):
+        from loaders.load import declare
+
+        with suppress(LoaderError):
+            declare(name, target=warehouse)
 
 
 def unchanged(request: Request, emit: Emit) -> Outcome:

@@ -9,24 +9,27 @@ import pytest
 from orchestration.dbt_manifest import narrowed
 
 
-def model(name: str, materialized: str = "table") -> SimpleNamespace:
+def model(name: str, *stands_on: str, materialized: str = "table") -> SimpleNamespace:
     return SimpleNamespace(
         resource_type="model",
         schema="marts",
         alias=name,
         config=SimpleNamespace(materialized=materialized),
+        depends_on=SimpleNamespace(nodes=list(stands_on)),
     )
 
 
 MANIFEST = SimpleNamespace(
-    sources={name: SimpleNamespace(source_name=name) for name in ("api", "queue", "files")},
+    sources={f"s.{name}": SimpleNamespace(source_name=name) for name in ("api", "queue", "files")},
     nodes={
-        "m.orders": model("orders"),
-        "m.users": model("users"),
-        "m.inner": model("inner", "ephemeral"),
+        "m.inner": model("inner", "s.queue", materialized="ephemeral"),
+        "m.users": model("users", "s.api"),
+        "m.orders": model("orders", "m.inner", "m.users"),
+        "m.events": model("events", "s.files"),
     },
+    unit_tests={},
 )
-ALL_THERE = {"marts.orders", "marts.users"}
+ALL_THERE = {"marts.orders", "marts.users", "marts.events"}
 STREAMED = "source:queue+ source:files+"
 
 
@@ -50,7 +53,15 @@ def test_only_what_stands_on_changed_sources(
     assert narrowed(MANIFEST, selection, changed, ALL_THERE) == expected
 
 
-def test_what_was_never_built_is_built_beside_it() -> None:
-    there = {"marts.orders"}
-    assert narrowed(MANIFEST, STREAMED, {"queue"}, there) == "@source:queue"
-    assert narrowed(MANIFEST, "", None, there) == ""
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [
+        ({"marts.orders", "marts.users"}, "source:queue+"),
+        ({"marts.orders", "marts.events"}, ""),
+        ({"marts.users", "marts.events"}, ""),
+    ],
+)
+def test_all_is_built_where_a_model_that_is_needed_never_was(
+    there: set[str], expected: str
+) -> None:
+    assert narrowed(MANIFEST, STREAMED, {"queue"}, there) == expected
