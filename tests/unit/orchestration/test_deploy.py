@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import configparser
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,19 @@ def test_a_unit_can_be_read_and_starts_what_exists(unit: Path) -> None:
         words = parser["Service"]["ExecStart"].split()
         assert words[0].endswith("/tidemill")
         assert words[1:] == ["schedule"] or (words[1] == "run" and words[2] in JOBS)
+
+
+def test_systemd_has_nothing_to_say(tmp_path: Path) -> None:
+    verify = shutil.which("systemd-analyze")
+    if verify is None:
+        pytest.skip("systemd-analyze is not installed; the units were read as what they are")
+    for unit in UNITS:
+        text = unit.read_text().replace("/srv/tidemill/.venv/bin/tidemill", "/bin/true")
+        (tmp_path / unit.name).write_text(text)
+    units = [str(tmp_path / unit.name) for unit in UNITS]
+    done = subprocess.run([verify, "verify", *units], capture_output=True, text=True, check=False)
+    told = [line for line in done.stderr.splitlines() if str(tmp_path) in line]
+    assert (done.returncode, told) == (0, [])
 
 
 def test_cron_starts_jobs_that_exist_at_their_times() -> None:
