@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from orchestration.service.export import Export
 from orchestration.service.query import Statement
+from orchestration.service.spooling import Spool
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from orchestration.service.catalog import Mart
     from orchestration.service.published import Published
 
@@ -15,14 +19,19 @@ if TYPE_CHECKING:
 class Rows:
     """Looks like a DuckDB cursor on a table; closes what it reads from as well."""
 
-    def __init__(self, source: Any, cursor: Any, reader: Any) -> None:
+    def __init__(self, source: Any, cursor: Any, folder: Path) -> None:
         import duckdb
 
         self.source = source
         self.cursor = cursor
         self.engine = duckdb.connect()
         self.engine.execute("set TimeZone = 'UTC'")
-        self.engine.register("arrived", reader)
+        self.spool = Spool(cursor.fetch_record_batch(), folder, self._let_go)
+        self.engine.register("arrived", self.spool.reader())
+
+    def _let_go(self) -> None:
+        self.cursor.close()
+        self.source.close()
 
     def execute(self, sql: str, values: list[Any]) -> Any:
         """Run a statement over the rows that arrive."""
@@ -30,14 +39,15 @@ class Rows:
 
     def interrupt(self) -> None:
         """End what runs."""
-        self.cursor.adbc_cancel()
+        with suppress(Exception):  # it may be at its end by now
+            self.cursor.adbc_cancel()
+        self.spool.close()
         self.engine.interrupt()
 
     def close(self) -> None:
         """Give all of it free."""
+        self.spool.close()
         self.engine.close()
-        self.cursor.close()
-        self.source.close()
 
 
 def begin(
@@ -50,7 +60,7 @@ def begin(
     cursor = source.cursor()
     cursor.execute(f"set search_path to {published.schema}")
     cursor.execute(numbered(statement.sql), list(statement.values) or None)
-    rows = Rows(source, cursor, cursor.fetch_record_batch())
+    rows = Rows(source, cursor, published.folder)
     return Export(rows, Statement(sql=_typed(mart)), form, published.folder, gzip=gzip)
 
 

@@ -122,3 +122,33 @@ def ids(form: str, body: bytes) -> list[int]:
     table = pa.parquet.read_table(source) if form == "parquet" else pa.ipc.open_stream(source)
     whole = table if form == "parquet" else table.read_all()
     return list(whole["user_id"].to_pylist())
+
+
+def test_a_reader_who_stands_still_holds_no_table(client: httpx.Client, postgres: str) -> None:
+    with psycopg2.connect(postgres) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "insert into published.dim_users select user_id + 1000000 * copy, email, "
+            "country_code, is_marketing_opt_in, spent, created_at, _load_id "
+            "from published.dim_users, generate_series(1, 100) as copies(copy)"
+        )
+    connection.close()
+    url = "/api/v1/users/export"
+    with client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as answer:
+        pieces = answer.iter_raw(1000)
+        size = len(next(pieces))
+        wait_for_lock(postgres)
+        body_size = size + sum(map(len, pieces))
+    assert body_size > 15_000_000
+    with psycopg2.connect(postgres) as connection, connection.cursor() as cursor:
+        cursor.execute("select count(*) from published_old.dim_users")
+        assert cursor.fetchone() == (ROWS * 101,)
+    connection.close()
+
+
+def wait_for_lock(dsn: str) -> None:
+    """Swap the schema away as a publish does, within its patience."""
+    with psycopg2.connect(dsn) as connection, connection.cursor() as cursor:
+        cursor.execute("set lock_timeout = '20s'")
+        cursor.execute("lock table published.dim_users in access exclusive mode")
+        cursor.execute("alter schema published rename to published_old")
+    connection.close()

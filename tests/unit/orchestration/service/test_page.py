@@ -66,7 +66,7 @@ def test_all_is_well(client: httpx.Client, service: Service) -> None:
         "crm_users",
         "/api/v1/users",
         "25 rows",
-        "Run daily",
+        'Run <span class="spoken">daily</span>',
     ):
         assert told in text, told
 
