@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PUBLISHED = ("marts", "quarantine", "outputs")
 """The schemas that readers see."""
+REJECTS = "_rejects"
+"""The one table of each raw schema that is published: rows in quarantine, like those of dbt."""
 
 
 def publish(target: Target) -> Path | None:
@@ -52,9 +54,10 @@ def publish(target: Target) -> Path | None:
 def _copy(connection: Connection, aside: Path) -> None:
     escaped = str(aside).replace("'", "''")
     connection.execute(f"attach '{escaped}' as published")
-    for schema in PUBLISHED:
-        connection.execute(f"create schema if not exists published.{schema}")
-    for schema, table in _tables(connection):
+    tables = _tables(connection)
+    for schema in sorted({*PUBLISHED, *(schema for schema, _ in tables)}):
+        connection.execute(f"create schema if not exists published.{quoted(schema)}")
+    for schema, table in tables:
         name = f"{quoted(schema)}.{quoted(table)}"
         connection.execute(f"create table published.{name} as select * from {name}")
     connection.execute("checkpoint published")
@@ -62,11 +65,13 @@ def _copy(connection: Connection, aside: Path) -> None:
 
 
 def _tables(connection: Connection) -> list[tuple[str, str]]:
-    """Return tables and views alike: the published file carries what they hold."""
+    """Return tables and views alike, for the published file carries what they hold; and rejects."""
     places = ", ".join("?" for _ in PUBLISHED)
     found = connection.execute(
         "select table_schema, table_name from information_schema.tables "
-        f"where table_catalog = current_database() and table_schema in ({places}) order by 1, 2",
-        PUBLISHED,
+        f"where table_catalog = current_database() and (table_schema in ({places}) or "
+        "(table_name = ? and table_schema like 'raw!_%' escape '!' "
+        "and table_schema not like '%!_staging' escape '!')) order by 1, 2",
+        [*PUBLISHED, REJECTS],
     ).fetchall()
     return [(str(schema), str(table)) for schema, table in found]

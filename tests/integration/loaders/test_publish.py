@@ -25,6 +25,10 @@ def target(tmp_path: Path) -> Target:
         connection.execute("create view marts.doubles as select number * 2 as n from marts.numbers")
         connection.execute("create table quarantine.stg_numbers (number bigint, reasons text)")
         connection.execute("create table staging.stg_numbers (number bigint)")
+        for schema in ("raw_shop", "raw_shop_staging"):
+            connection.execute(f"create schema {schema}")
+            connection.execute(f"create table {schema}._rejects (reject_id text)")
+            connection.execute(f"create table {schema}.numbers (number bigint)")
     return target
 
 
@@ -42,6 +46,7 @@ def test_tables_and_views_are_published_as_tables(target: Target, tmp_path: Path
         ("marts", "doubles", "BASE TABLE"),
         ("marts", "numbers", "BASE TABLE"),
         ("quarantine", "stg_numbers", "BASE TABLE"),
+        ("raw_shop", "_rejects", "BASE TABLE"),
     ]
     names = {file.name for file in tmp_path.iterdir()}
     assert names == {"warehouse.duckdb", "published.duckdb", "warehouse.duckdb.lock"}
@@ -64,7 +69,7 @@ def test_a_broken_model_leaves_the_file_before(target: Target) -> None:
         connection.execute("alter table marts.numbers rename column number to renamed")
     with pytest.raises(WarehouseFailed, match="The file published before is still in its place"):
         publish(target)
-    assert len(published(path)) == 3
+    assert len(published(path)) == 4
 
 
 def test_postgres_needs_no_published_copy() -> None:
