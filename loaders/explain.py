@@ -110,6 +110,12 @@ def _tell_requests(cause: BaseException, source: str) -> LoaderError | None:
 
 
 def _tell_sqlalchemy(cause: BaseException, source: str) -> LoaderError | None:
+    if type(cause).__name__ in {"ArgumentError", "NoSuchModuleError"}:
+        return SettingMissing(
+            f"The source '{source}' has no address that SQLAlchemy can read: {_first_line(cause)}. "
+            f"Set SOURCES__{source.upper()}__URL, or `url` in .dlt/secrets.toml, such as "
+            "postgresql+psycopg2://user:password@host/database."
+        )
     if type(cause).__name__ not in {"OperationalError", "InterfaceError", "DatabaseError"}:
         return None
     return SourceUnreachable(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
@@ -42,7 +43,9 @@ def reflected(url: str, table: str) -> dict[str, TColumnSchema]:
     link = Link(url)
     schema, _, bare = table.rpartition(".")
     try:
-        found = sa.inspect(link.engine).get_columns(bare, schema or None)
+        with warnings.catch_warnings():  # of a type that it does not know, which arrives as text
+            warnings.simplefilter("ignore", sa.exc.SAWarning)
+            found = sa.inspect(link.engine).get_columns(bare, schema or None)
     except sa.exc.NoSuchTableError:
         raise SourceRefused(f"No table named '{table}' in '{shown(str(link.url))}'.") from None
     return columns(**{str(column["name"]): _kind(column["type"]) for column in found})

@@ -26,11 +26,12 @@ POSTGRES = """create table things (id int primary key, small smallint, big bigin
 price numeric(18, 2), anything numeric, ratio double precision, single real, is_on boolean,
 name varchar(20), padded char(4),
 day date, at timestamp, at_zone timestamptz, clock time, span interval, doc jsonb, plain json,
-tags text[], numbers int[], uid uuid, raw bytea, mood mood, address inet)"""
+tags text[], numbers int[], uid uuid, raw bytea, mood mood, address inet, place point,
+cost money, bits bit(3), days int4range)"""
 POSTGRES_ROW = """insert into things values (1, 2, 9007199254740993, 12.34, 1e30, 0.5, 1.5, true,
 '', 'ab', '2024-02-29', '2024-01-01 10:00', '2024-01-01 10:00+02', '23:59:58.5', '1 day 2 hours',
 '{"a": [1]}', '{"b":  2}', '{x,"y,z"}', '{1,null}', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11',
-'\\xdeadbeef', 'happy', '10.0.0.1')"""
+'\\xdeadbeef', 'happy', '10.0.0.1', '(1,2)', 12.5, B'101', '[1,5)')"""
 MARIADB = """create table things (id int primary key, tiny tinyint(1), big bigint unsigned,
 price decimal(18, 2), ratio double, name varchar(20), day date, at datetime(6),
 stamp timestamp(6) null,
@@ -80,6 +81,10 @@ def test_what_postgresql_has_arrives(postgres: str, duckdb_target: Target) -> No
         "raw": "\\xdeadbeef",
         "mood": "happy",
         "address": "10.0.0.1/32",
+        "place": "(1,2)",
+        "cost": "$12.50",
+        "bits": "101",
+        "days": "[1,5)",
     }
     assert {name: row[name] for name in expected} == expected
 
