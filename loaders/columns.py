@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from dlt.common.normalizers.naming.snake_case import NamingConvention
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dlt.common.data_types import TDataType
     from dlt.common.schema.typing import TColumnSchema
 
+NAMING: Final = NamingConvention()
 DLT_TYPES: Final[dict[str, TDataType]] = {
     "text": "text",
     "bigint": "bigint",
@@ -40,18 +43,25 @@ def columns(**types: str) -> dict[str, TColumnSchema]:
     """Return dlt column hints for columns named with a type in one word.
 
     Args:
-        types: column name to one of text, bigint, double, boolean, timestamp (with time zone;
-            what has none is taken as UTC), date, json, `decimal(18, 2)`. A date or time that is
-            not written as in ISO 8601 says how: `date(%d.%m.%Y)`, `timestamp(%m/%d/%Y %H:%M)`.
+        types: column name, as in the source or in the warehouse, to one of text, bigint, double,
+            boolean, timestamp (with time zone; what has none is taken as UTC), date, json,
+            `decimal(18, 2)`. A date or time that is not written as in ISO 8601 says how:
+            `date(%d.%m.%Y)`, `timestamp(%m/%d/%Y %H:%M)`.
 
     Raises:
         ValueError: a type that is none of these.
     """
-    return {name: _hint(name, kind) for name, kind in types.items()}
+    return {named(name): _hint(named(name), kind) for name, kind in types.items()}
+
+
+def named(name: str) -> str:
+    """Return how the warehouse names a source's column: `orderId` is `order_id` there."""
+    return str(NAMING.normalize_identifier(name))
 
 
 def latest_first(columns: dict[str, TColumnSchema], column: str) -> dict[str, TColumnSchema]:
     """Return the columns, with the one by which the latest of two rows with one key is told."""
+    column = named(column)
     latest: TColumnSchema = {**columns[column], "dedup_sort": "desc"}
     return {**columns, column: latest}
 

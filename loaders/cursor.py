@@ -18,7 +18,7 @@ from dlt.extract.extractors import ImportFileMeta
 from dlt.extract.items_transform import BaseItemTransform, ItemTransform
 
 from loaders.accounting import tally
-from loaders.columns import quoted
+from loaders.columns import named, quoted
 
 if TYPE_CHECKING:
     from dlt.extract import DltResource, Incremental
@@ -39,13 +39,13 @@ def cursor(column: str, *, lag: float = 0, initial_value: Any = None) -> Increme
     """Return a dlt cursor.
 
     Args:
-        column: a column that grows with every change of a row, such as `updated_at`.
+        column: a column that grows with every change of a row, such as `updatedAt`.
         lag: how far behind the last value to read again, in seconds for timestamps: the longest
             time that a transaction of the source stays open.
         initial_value: where the first load begins; without one, at the beginning.
     """
     return dlt.sources.incremental(
-        column,
+        named(column),
         initial_value=initial_value,
         lag=lag or None,
     )
@@ -88,6 +88,7 @@ class CursorSettings(ItemTransform[Any, Any]):
         cursor.on_cursor_value_missing = "include"
         cursor.range_start = "closed"
         cursor.primary_key = ()
+        cursor.cursor_path = named(cursor.cursor_path)  # rows that have passed bear such names
         if meta is None or isinstance(meta, ImportFileMeta):
             return item
         return item.append_column(cursor.cursor_path, pa.nulls(item.num_rows, pa.timestamp("us")))

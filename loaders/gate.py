@@ -16,7 +16,7 @@ from dlt.extract.items_transform import BaseItemTransform, ItemTransform
 
 from loaders.accounting import tally
 from loaders.addresses import shown_url
-from loaders.columns import duckdb_type, formats, literal, quoted
+from loaders.columns import duckdb_type, formats, literal, named, quoted
 from loaders.drift import ANYTHING, Rule
 from loaders.quarantine import COLUMNS, SHOWN_NUL, TABLE, rejected
 from loaders.shape import Shape
@@ -68,11 +68,12 @@ def shape(resource: DltResource, rule: Rule = ANYTHING) -> Shape | None:
     """Return the shape that a dlt resource declares; None where it declares no columns."""
     hints = resource.compute_table_schema()
     types = {
-        name: duckdb_type(column)
+        named(name): duckdb_type(column)
         for name, column in hints["columns"].items()
         if column.get("data_type") and not name.startswith("_dlt")
     }
-    key = tuple(n for n, c in hints["columns"].items() if c.get("primary_key"))
+    marked = (named(n) for n, c in hints["columns"].items() if c.get("primary_key"))
+    key = tuple(dict.fromkeys(marked))
     if not types:
         return None
     written = formats(hints["columns"])

@@ -1,4 +1,4 @@
-"""A column that is declared with another type than its raw table has: it is changed there first.
+"""Columns that are declared otherwise than their raw table has them: changed or added there first.
 
 Left alone, the warehouse would round 2.5 into a column of whole numbers, or break off the load.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def retype(pipeline: Pipeline, resources: Mapping[str, DltResource], target: Target) -> list[str]:
-    """Give columns of raw tables the types that are declared now; return what to tell of it.
+    """Give raw tables the columns and types that are declared now; return what to tell of it.
 
     Args:
         pipeline: the source's.
@@ -41,6 +41,14 @@ def retype(pipeline: Pipeline, resources: Mapping[str, DltResource], target: Tar
     for name, resource in resources.items():
         there = stored.tables.get(name, {}).get("columns", {}) if stored else {}
         declared = resource.compute_table_schema()["columns"]
+        added = [
+            c for c, hint in declared.items() if there and c not in there and "data_type" in hint
+        ]
+        for column in added:
+            _Change(pipeline, target, name, declared[column], declared[column]).add()
+            if not column.startswith("_"):
+                text = f" has a new column '{column}' ({word(declared[column])})."
+                notices.append(f"{pipeline.pipeline_name}.{name}{text}")
         for column in changed(there, declared):
             _Change(pipeline, target, name, there[column], declared[column]).make()
             was, now = word(there[column]), word(declared[column])
@@ -76,9 +84,20 @@ class _Change:
                 str(types.to_destination_type(hint, {"name": table})) for hint in (old, new)
             )
 
+    @property
+    def place(self) -> str:
+        return f"{quoted(self.pipeline.dataset_name)}.{quoted(self.table)}"
+
+    def add(self) -> None:
+        with self.target.connect() as connection:
+            connection.execute(
+                f"alter table {self.place} add column if not exists {quoted(self.column)} "
+                f"{self.be_type}"
+            )
+
     def make(self) -> None:
         name = quoted(self.column)
-        place = f"{quoted(self.pipeline.dataset_name)}.{quoted(self.table)}"
+        place = self.place
         staging = f"{quoted(f'{self.pipeline.dataset_name}_staging')}.{quoted(self.table)}"
         with self.target.connect() as connection:
             try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import dlt
 
 from loaders.columns import columns as declared
-from loaders.columns import latest_first
+from loaders.columns import latest_first, named
 from loaders.dispositions import REPLACE_KEYS
 from loaders.drift import contracted
 from loaders.readers.database_reading import Reading, read
@@ -70,8 +70,8 @@ def table(
         parallel: read a backfill's window in so many parts at once.
         schema_contract: what a new column does; EVOLVE, FREEZE or QUARANTINE of `loaders.drift`.
     """
-    marks = deleted_at or (SWEPT_AT if sweep_deletes else None)
-    keys = (key,) if isinstance(key, str) else key
+    marks = named(deleted_at) if deleted_at else (SWEPT_AT if sweep_deletes else None)
+    keys = tuple(map(named, (key,) if isinstance(key, str) else key))
     # a file passes dlt untouched where all may be null; that keys are there is gate one's work
     shape: dict[str, TColumnSchema] = {
         name: {**hint, "nullable": True} if name in keys else hint for name, hint in columns.items()
@@ -93,7 +93,7 @@ def table(
         deleted_at=marks,
         sweep_deletes=sweep_deletes,
         allow_shrink=allow_shrink,
-        taken_at=taken_at,
+        taken_at=named(taken_at) if taken_at else None,
         parallel=parallel,
     )
     return contracted(_resource(reading, cursor), schema_contract)

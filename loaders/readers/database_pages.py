@@ -32,7 +32,7 @@ def pages(
     """Yield a table's rows page by page, in the order of its key."""
     if cursor:
         where = [*where, *_fixed_end(selection, cursor)]
-    order = ", ".join(map(selection.link.quoted, reading.key))
+    order = ", ".join(map(selection.quoted, reading.key))
     size = int(reading.page_size or 0)
     last: tuple[Any, ...] | None = None
     while True:
@@ -46,12 +46,12 @@ def pages(
             last = tuple(tail.to_pylist()[0].values())
         if rows < size:
             break
-    without = " or ".join(f"{selection.link.quoted(name)} is null" for name in reading.key)
+    without = " or ".join(f"{selection.quoted(name)} is null" for name in reading.key)
     yield from _page(selection, selection.sql(where=[*where, without]), reading.batch_size)
 
 
 def _fixed_end(selection: Selection, cursor: str) -> list[str]:
-    name = selection.link.quoted(cursor)
+    name = selection.quoted(cursor)
     newest = selection.link.rows(f"select max({name}) from {selection.relation}")[0][0]
     return selection.between(cursor, Range(no_later=newest))
 

@@ -87,7 +87,7 @@ def read(reading: Reading, cursor: Incremental[Any] | None) -> Iterator[Any]:
 def _batches(
     reading: Reading, selection: Selection, cursor: Incremental[Any] | None
 ) -> Iterator[pa.Table]:
-    where = [f"{selection.link.quoted(reading.taken_at)} is null"] if reading.taken_at else []
+    where = [f"{selection.quoted(reading.taken_at)} is null"] if reading.taken_at else []
     column = cursor.cursor_path if cursor else None
     whole = Range(
         since=cursor.last_value if cursor else None, until=cursor.end_value if cursor else None
@@ -138,7 +138,7 @@ def _tell_backwards(
 
 
 def _newest(selection: Selection, column: str) -> Any:
-    name = selection.link.quoted(column)
+    name = selection.quoted(column)
     return selection.link.rows(f"select max({name}) from {selection.relation}")[0][0]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
+from loaders.columns import named
 from loaders.connection import shown
 from loaders.errors import SourceRefused
 
@@ -44,9 +45,15 @@ class Selection:
     relation: str
     """Quoted, or a query in brackets."""
     columns: dict[str, str]
-    """Each column's name and the SQL expression that it is read by."""
+    """Each column's name in the warehouse and the SQL expression that it is read by."""
+    names: dict[str, str]
+    """Each column's name in the warehouse and its name in the source."""
     zoned: frozenset[str] = field(default_factory=frozenset)
     """Columns that hold times with their zone."""
+
+    def quoted(self, name: str) -> str:
+        """Return a column as the source names and quotes it, by its name in the warehouse."""
+        return self.link.quoted(self.names.get(name, name))
 
     def sql(
         self,
@@ -69,13 +76,15 @@ class Selection:
 
     def between(self, column: str, found: Range) -> list[str]:
         """Return the conditions that hold a cursor column in a range."""
-        name = self.link.quoted(column)
+        name = self.quoted(column)
         or_null = "" if found.until is not None else f" or {name} is null"
         conditions = [
             f"{left} {sign} {right}{or_null}"
             for sign, value in ((">=", found.since), ("<", found.until))
             if value is not None
-            for left, right in [self.link.since(column, value, has_zone=column in self.zoned)]
+            for left, right in [
+                self.link.since(self.names[column], value, has_zone=column in self.zoned)
+            ]
         ]
         if found.no_later is not None:
             conditions.append(f"{name} <= {self.link.literal(found.no_later)}{or_null}")
@@ -84,7 +93,7 @@ class Selection:
     def behind(self, key: Sequence[str], last: Sequence[Any]) -> str:
         """Return the condition that a row comes after another one in the order of the key."""
         values = [self.link.literal(value) for value in last]
-        names = [self.link.quoted(name) for name in key]
+        names = [self.quoted(name) for name in key]
         steps = [
             " and ".join(
                 [*(f"{names[i]} = {values[i]}" for i in range(at)), f"{names[at]} > {values[at]}"]
@@ -97,12 +106,11 @@ class Selection:
         """Return the condition that a row has one of these keys."""
         if len(key) == 1:
             values = ", ".join(self.link.literal(row[0]) for row in rows)
-            return f"{self.link.quoted(key[0])} in ({values})"
+            return f"{self.quoted(key[0])} in ({values})"
         return " or ".join(
             "("
             + " and ".join(
-                f"{self.link.quoted(n)} = {self.link.literal(v)}"
-                for n, v in zip(key, row, strict=True)
+                f"{self.quoted(n)} = {self.link.literal(v)}" for n, v in zip(key, row, strict=True)
             )
             + ")"
             for row in rows
@@ -123,10 +131,24 @@ def select(link: Link, relation: str, *, is_query: bool) -> Selection:
             raise
         raise _refused(link, relation, error, is_query=is_query) from error
     codes = dict(described)
+    names = _names(relation, codes)
     if link.kind == "postgresql":
-        return _postgres(link, place, codes)
-    columns = {name: _mysql(link, name, code) for name, code in codes.items()}
-    return Selection(link=link, relation=place, columns=columns)
+        return _postgres(link, place, codes, names)
+    columns = {name: _mysql(link, own, codes[own]) for name, own in names.items()}
+    return Selection(link=link, relation=place, columns=columns, names=names)
+
+
+def _names(relation: str, columns: Iterable[str]) -> dict[str, str]:
+    """Return each column's name in the warehouse and in the source."""
+    names: dict[str, str] = {}
+    for own in columns:
+        if named(own) in names:
+            raise SourceRefused(
+                f"The columns '{names[named(own)]}' and '{own}' of '{relation}' would both be "
+                f"'{named(own)}' in the warehouse. Read a `query` that names one of them otherwise."
+            )
+        names[named(own)] = own
+    return names
 
 
 def _refused(link: Link, relation: str, error: Exception, *, is_query: bool) -> SourceRefused:
@@ -149,15 +171,16 @@ def _mysql(link: Link, name: str, code: Any) -> str:
     return {MYSQL_BIT: f"{quoted} + 0", MYSQL_TIME: f"cast({quoted} as char)"}.get(code, quoted)
 
 
-def _postgres(link: Link, place: str, codes: dict[str, Any]) -> Selection:
+def _postgres(link: Link, place: str, codes: dict[str, Any], names: dict[str, str]) -> Selection:
     listed = ", ".join(str(int(code)) for code in {*codes.values(), 0})
     sql = f"select oid::bigint, typname, typcategory from pg_type where oid in ({listed})"
     types = {oid: (str(name), str(category)) for oid, name, category in link.rows(sql)}
-    found = {name: types.get(code, ("unknown", "X")) for name, code in codes.items()}
+    found = {name: types.get(codes[own], ("unknown", "X")) for name, own in names.items()}
     return Selection(
         link=link,
         relation=place,
-        columns={name: _expression(link.quoted(name), *kind) for name, kind in found.items()},
+        names=names,
+        columns={n: _expression(link.quoted(names[n]), *kind) for n, kind in found.items()},
         zoned=frozenset(name for name, kind in found.items() if kind[0] == "timestamptz"),
     )
 

@@ -31,7 +31,7 @@ def mark_taken(reading: Reading, selection: Selection, keys: Sequence[pa.Table])
 
 
 def _write(reading: Reading, selection: Selection, keys: Sequence[pa.Table]) -> None:
-    column = selection.link.quoted(str(reading.taken_at))
+    column = selection.quoted(str(reading.taken_at))
     now = datetime.now(UTC) if reading.taken_at in selection.zoned else _local(selection)
     moment = selection.link.literal(now)
     for table in keys:

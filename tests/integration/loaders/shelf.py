@@ -97,7 +97,14 @@ class _Handler(BaseHTTPRequestHandler):
     shelf: Shelf
     protocol_version = "HTTP/1.1"
 
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self._answer({name: str(value) for name, value in body.items()})
+
     def do_GET(self) -> None:
+        self._answer({})
+
+    def _answer(self, body: dict[str, str]) -> None:
         parts = urlsplit(self.path)
         fault = self.shelf.enter(self.path)
         try:
@@ -108,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
                 time.sleep(1.0)
                 self.close_connection = True
             else:
-                found = self.shelf.answer(parts.path, dict(parse_qsl(parts.query)))
+                found = self.shelf.answer(parts.path, {**dict(parse_qsl(parts.query)), **body})
                 self._send(200, json.dumps(found).encode(), fault)
         finally:
             with self.shelf.lock:

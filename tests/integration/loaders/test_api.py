@@ -333,3 +333,58 @@ def test_the_shop_gives_the_same_users_by_page_as_by_cursor(
     by_page = fetch(duckdb_target, f"select {names} from raw_paged.users order by id")
     assert by_page == fetch(duckdb_target, f"select {names} from raw_shop_api.users order by id")
     assert len(by_page) > 380
+
+
+def test_names_in_camel_case_are_keys_and_cursors_as_any_other(target: Target) -> None:
+    rows_ = [row(number, rowNo=number, changedAt=row(number)["updated_at"]) for number in range(25)]
+    declared = columns(rowNo="bigint", changedAt="timestamp")
+
+    def camels(url: str) -> DltSource:
+        config: Any = {
+            "name": "rows",
+            "primary_key": "rowNo",
+            "write_disposition": REPLACE_KEYS,
+            "columns": latest_first(declared, "changedAt"),
+            "endpoint": {
+                "path": "rows",
+                "data_selector": "items",
+                "incremental": {"cursor_path": "changedAt", "initial_value": EPOCH},
+            },
+        }
+        pages = JSONResponseCursorPaginator(cursor_path="next_cursor", cursor_param="cursor")
+        client: Any = {"base_url": url, "session": polite(timeout=10), "paginator": Bounded(pages)}
+
+        @dlt.source(name="shelf")
+        def source() -> Any:
+            return rest_api_resources({"client": client, "resources": [config]})
+
+        return source()
+
+    with Shelf(rows_) as shelf:
+        (first,) = load(camels(shelf.url), target=target).tables
+        shelf.rows[24]["changedAt"] = "2026-02-01T00:00:00Z"
+        (again,) = load(camels(shelf.url), target=target).tables
+    assert (first.read, first.loaded) == (25, 25)
+    assert again.loaded == 1
+    assert fetch(target, "select count(*), count(distinct row_no) from raw_shelf.rows") == [
+        (25, 25)
+    ]
+
+
+def test_pages_that_are_asked_for_by_post_arrive(shelf: Shelf, duckdb_target: Target) -> None:
+    pages = JSONResponseCursorPaginator(cursor_path="next_cursor", cursor_body_path="cursor")
+    endpoint = {"method": "POST", "json": {"limit": 20}, "path": "rows", "data_selector": "items"}
+    client: Any = {
+        "base_url": shelf.url,
+        "session": polite(timeout=10),
+        "paginator": Bounded(pages),
+    }
+
+    @dlt.source(name="shelf")
+    def source() -> Any:
+        return rest_api_resources(
+            {"client": client, "resources": [{**_ROWS, "endpoint": endpoint}]}
+        )
+
+    (table,) = load(source(), target=duckdb_target).tables
+    assert (table.read, table.loaded, len(shelf.asked)) == (95, 95, 5)

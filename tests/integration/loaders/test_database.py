@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -183,3 +183,48 @@ def test_a_source_that_is_away_can_be_retried(duckdb_target: Target) -> None:
         load_table(duckdb_target, url, columns=THINGS)
     assert caught.value.retryable
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page_size", [None, 2])
+def test_names_in_camel_case_are_read_and_swept_as_any_other(
+    database: str, target: Target, page_size: int | None
+) -> None:
+    q = "`" if "mysql" in database else '"'
+    names = [f"{q}{name}{q}" for name in ("orderId", "lineNo", "updatedAt", "takenAt", "Order")]
+    order_id, line, updated, taken, reserved = names
+    run(
+        database,
+        f"create table {q}orderLines{q} ({order_id} integer, {line} integer, {updated} timestamp "
+        f"null, {taken} timestamp null, {reserved} integer, primary key ({order_id}, {line}))",
+        f"insert into {q}orderLines{q} values (1, 1, '2024-01-01 10:00:00', null, 5), "
+        "(1, 2, '2024-01-02 10:00:00', null, 6), (2, 1, '2024-01-03 10:00:00', null, 7)",
+    )
+    options: dict[str, Any] = {
+        "name": "lines",
+        "source_table": "orderLines",
+        "key": ("orderId", "lineNo"),
+        "columns": columns(
+            orderId="bigint", lineNo="bigint", updatedAt="timestamp", Order="bigint"
+        ),
+        "cursor": cursor("updatedAt"),
+        "page_size": page_size,
+    }
+    assert counts(load_table(target, database, **options)) == [("lines", 3, 3, 0, 0)]
+    run(
+        database,
+        f"update {q}orderLines{q} set {reserved} = 9, {updated} = '2024-02-01 10:00:00' "
+        f"where {order_id} = 2",
+        f"delete from {q}orderLines{q} where {line} = 2",
+    )
+    swept = load_table(target, database, sweep_deletes=True, **options)
+    assert [(t.loaded, t.rejected) for t in swept.tables] == [(2, 0)]
+    found = 'select order_id, line_no, "order", _deleted_at is null from raw_other_db.lines'
+    assert rows(target, f"{found} order by 1, 2") == [
+        (1, 1, 5, True),
+        (1, 2, 6, False),
+        (2, 1, 9, True),
+    ]
+    options |= {"cursor": None, "taken_at": "takenAt"}
+    load_table(target, database, **options)
+    assert counts(load_table(target, database, **options)) == []
