@@ -6,12 +6,13 @@
 {%- endmacro %}
 
 {% macro postgres__before_build() -%}
-    {#- Raw tables come without the indexes that base models look rows up by; and the planner is
-        told that a row found by index costs little more than one read in passing. -#}
-    {%- for index in model.config.meta.get('raw_indexes', []) if execute %}
+    {#- Raw tables come without the indexes that base models look rows up by. An increment shall use
+        them, and a full build shall not; small tables need no more than a coarse look. -#}
+    {%- for index, method in model.config.meta.get('raw_indexes', {}).items() if execute %}
         {%- set table = source(*(model.sources | rejectattr(1, 'eq', '_dlt_loads') | first)) %}
         create index if not exists "raw_{{ local_md5(table.render() ~ index)[:12] }}"
-        on {{ table }} (({{ index }}));
+        on {{ table }} using {{ method }} (({{ index }}));
     {%- endfor %}
-    set local random_page_cost = 1.1
+    {%- set increment = 'random_page_cost = 1.1; set local default_statistics_target = 10' %}
+    set local {{ increment if is_incremental() else 'enable_nestloop = off' }}
 {%- endmacro %}

@@ -9,6 +9,8 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from loaders.publish import PUBLISHED
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 PROJECT: Final = ROOT / "dbt_project"
 MODELS: Final = sorted(PROJECT.glob("models/**/*.sql"))
@@ -110,9 +112,37 @@ def test_every_exposure_has_an_owner_and_an_address() -> None:
         assert exposure["depends_on"]
 
 
-def test_macros_are_few_lines() -> None:
+def test_a_macro_does_one_thing_in_under_ten_lines() -> None:
     for path in PROJECT.glob("macros/*.sql"):
-        for macro in re.findall(
-            r"{% macro .*?{% endmacro %}|{%- endmacro %}", path.read_text(), re.DOTALL
-        ):
-            assert macro.count("\n") <= 20, path
+        text = re.sub(r"{#-.*?-#}\s*", "", path.read_text(), flags=re.DOTALL)
+        for name, body in re.findall(r"{% macro (\w+).*?%}\n(.*?){%-? endmacro", text, re.DOTALL):
+            assert body.count("\n") < 10, name
+
+
+def output_columns(path: Path) -> set[str]:
+    """The columns of a model that it computes: what an expression, not a bare column, is called."""
+    called = re.findall(
+        r"^\s*(?!from|left join|inner join)(.*) as (\w+),?$", path.read_text(), re.MULTILINE
+    )
+    computed = {name for what, name in called if not re.fullmatch(r"[\w.]+", what.strip())}
+    known = {column["name"] for column in told(path)["columns"]}
+    return {
+        name for name in computed if name[0] != "_" and (name in known or layer(path) != "marts")
+    }
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODELS if layer(path) != "base" and path.stem[:4] != "quar"],
+    ids=lambda path: path.stem,
+)
+def test_every_computed_column_has_a_unit_test(path: Path) -> None:
+    tests = yaml.safe_load(path.with_suffix(".yml").read_text())["unit_tests"]
+    expected = {name for test in tests for row in test["expect"]["rows"] for name in row}
+    assert output_columns(path) <= expected
+
+
+def test_what_breaks_a_test_is_kept_where_readers_are_not_shown_it() -> None:
+    facts = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["data_tests"]["tidemill"]
+    assert facts == {"+store_failures": True, "+schema": "test_failures"}
+    assert "test_failures" not in PUBLISHED

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.integration.dbt.test_increments import load, user
+from tests.integration.dbt.warehouses import BUILT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +47,7 @@ def test_tagged_columns_are_masked_in_a_dev_build(
         shown = found & {NAME, f"{NAME} {NAME}", "0700", "u1@shop.example", "broken"}
         assert not shown, (schema, table, column)
     assert dev.execute("select count(*) from dev_quarantine.stg_shop_api__users") == [(1,)]
-    for schema in ("staging", "intermediate", "snapshots", "marts", "outputs", "quarantine"):
+    for schema in BUILT:
         duckdb_warehouse.execute(f"drop schema if exists dev_{schema} cascade")
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from tests.integration.dbt import raw_tables
-from tests.integration.dbt.test_increments import RUN, event, load
+from tests.integration.dbt.test_increments import RUN, at, event, load
 
 if TYPE_CHECKING:
     from tests.integration.dbt.warehouses import Warehouse
@@ -51,3 +51,34 @@ def test_what_is_not_old_enough_stays(warehouse: Warehouse) -> None:
     warehouse.dbt(*RUN)
     retain(warehouse, 1)
     assert warehouse.execute("select event_id from marts.fct_events") == [("b",)]
+
+
+def test_a_session_is_left_whole_and_survives_what_comes_late(warehouse: Warehouse) -> None:
+    events = {"a": ("12:00", "f1"), "b": ("12:10", "f1"), "c": ("18:00", "f1")}
+    told = [
+        event(key, file, n, occurred_at=at(t)) for n, (key, (t, file)) in enumerate(events.items())
+    ]
+    load(warehouse, 1, events=told)
+    load(warehouse, 3, events=[event("d", "f3", 2, occurred_at=at("18:20"))])
+    warehouse.dbt(*RUN)
+    sessions = "select session_id, count_events from marts.fct_sessions order by 1"
+    assert warehouse.execute(sessions) == [("a", 2), ("c", 2)]
+
+    retain(warehouse, 2)  # c is as old as a, but its session is not
+    kept = "select event_id from marts.fct_events order by 1"
+    assert warehouse.execute(kept) == [("c",), ("d",)]
+    warehouse.dbt("test")
+    load(warehouse, 4, events=[event("e", "f4", 2, occurred_at=at("12:05"))])
+    for step in (RUN, (*RUN, "--full-refresh")):
+        warehouse.dbt(*step)
+        assert warehouse.execute(sessions) == [("a", 2), ("c", 2), ("e", 1)]
+
+    retain(warehouse, 3)
+    warehouse.dbt(*RUN, "--full-refresh")
+    assert warehouse.execute(sessions) == [("a", 2), ("c", 2), ("e", 1)]
+    assert warehouse.execute(kept) == [("e",)]
+
+
+def test_on_an_empty_warehouse_there_is_nothing_to_delete(warehouse: Warehouse) -> None:
+    warehouse.clear()
+    retain(warehouse, 1)

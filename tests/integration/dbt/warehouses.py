@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parents[3] / "dbt_project"
 RAW = ("raw_shop_api", "raw_shop_db", "raw_event_files", "raw_payment_queue")
-BUILT = ("staging", "intermediate", "snapshots", "marts", "outputs", "quarantine")
+BUILT = (
+    "staging",
+    "intermediate",
+    "snapshots",
+    "marts",
+    "outputs",
+    "quarantine",
+    "test_failures",
+)
 PASSING = frozenset({"success", "pass", "warn", "no-op"})
 """A test that is meant to warn only warns."""
 

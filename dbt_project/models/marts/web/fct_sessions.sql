@@ -1,4 +1,5 @@
 {{ config(unique_key='session_id', full_refresh=false) }}
+{% set pause = "interval '30 minutes'" %}
 
 with
 
@@ -15,34 +16,31 @@ changed as (
 starts as (
     select
         changed.user_id,
-        {% if is_incremental() %}
-        coalesce((
-            select min(present.started_at) from {{ this }} as present
-            where
-                present.user_id = changed.user_id
-                and changed.changed_at >= present.started_at
-                and changed.changed_at <= present.ended_at + interval '30 minutes'
-        ), changed.changed_at) as starts_at
-        {% else %}
-        changed.changed_at as starts_at
-        {% endif %}
+        coalesce(
+            {% if is_incremental() %} (
+                select min(old.started_at) from {{ this }} as old
+                where
+                    old.user_id = changed.user_id
+                    and changed.changed_at between old.started_at and old.ended_at + {{ pause }}
+            ), {% endif %}
+            changed.changed_at
+        ) as starts_at
     from changed
 ),
 
 cut as (
     select
         events.*,
-        coalesce(events.occurred_at <= lag(events.occurred_at) over (
-            partition by events.user_id order by events.occurred_at, events.event_id
-        ) + interval '30 minutes', false) as is_continued
+        events.occurred_at <= lag(events.occurred_at) over by_user + {{ pause }} as is_continued
     from {{ ref('stg_event_files__events') }} as events
     inner join starts on events.user_id = starts.user_id and events.occurred_at >= starts.starts_at
+    window by_user as (partition by events.user_id order by events.occurred_at, events.event_id)
 ),
 
 numbered as (
     select
         *,
-        count(case when not is_continued then 1 end) over (
+        count(case when is_continued is not true then 1 end) over (
             partition by user_id order by occurred_at, event_id rows unbounded preceding
         ) as number
     from cut
@@ -50,7 +48,7 @@ numbered as (
 
 final as (
     select
-        max(case when not is_continued then event_id end) as session_id,
+        max(case when is_continued is not true then event_id end) as session_id,
         user_id,
         min(occurred_at) as started_at,
         max(occurred_at) as ended_at,
@@ -76,5 +74,6 @@ select
     cast(null as integer) as _code
 from {{ this }} as present
 inner join starts on present.user_id = starts.user_id and present.started_at >= starts.starts_at
-where not exists (select 1 from final where final.session_id = present.session_id)
+-- what retention has taken the events of stays
+where present.session_id in (select told._key from {{ ref('base_event_files__events') }} as told)
 {% endif %}
