@@ -14,5 +14,6 @@
         on {{ table }} using {{ method }} (({{ index }}));
     {%- endfor %}
     {%- set increment = 'random_page_cost = 1.1; set local default_statistics_target = 10' %}
-    set local {{ increment if is_incremental() else 'enable_nestloop = off' }}
+    {%- set is_full = not is_incremental() or flags.FULL_REFRESH or is_outdated() %}
+    set local {{ 'enable_nestloop = off' if is_full else increment }}
 {%- endmacro %}

@@ -10,15 +10,42 @@ touched as (
     group by {{ key }}
 ),
 
--- only what is touched is ranked and judged: the cost follows what is new
-judged as (
+told as (
     select
         *,
-        {{ key }} as _key,
+        {{ key }} as _told_key
+    from {{ source('payment_queue', 'payments') }}
+    where {{ is_committed('payment_queue') }}
+),
+
+-- only what is touched is ranked and judged: the cost follows what is new
+latest as (
+    select
+        told.*,
+        touched._key,
+        touched._load_id,
         row_number() over (
-            partition by {{ key }}
-            order by split_part(message_id, '-', 1) desc, length(message_id) desc, message_id desc
-        ) as _rank,
+            partition by touched._key
+            order by
+                split_part(told.message_id, '-', 1) desc,
+                length(told.message_id) desc,
+                told.message_id desc
+        ) as _rank
+    from touched
+    left join told on touched._key = told._told_key
+),
+
+final as (
+    select
+        message_id,
+        payment_id,
+        order_id,
+        amount,
+        currency,
+        method,
+        status,
+        paid_at,
+        _dlt_load_id,
         nullif(concat_ws(
             '; ',
             case when payment_id is null then 'payment_id is missing' end,
@@ -30,31 +57,13 @@ judged as (
                     then null
                 else 'currency is unknown'
             end
-        ), '') as reasons
-    from {{ source('payment_queue', 'payments') }}
-    where
-        {{ is_committed('payment_queue') }}
-        and {{ key }} in (select touched._key from touched)
-),
-
-final as (
-    select
-        judged.message_id,
-        judged.payment_id,
-        judged.order_id,
-        judged.amount,
-        judged.currency,
-        judged.method,
-        judged.status,
-        judged.paid_at,
-        judged._dlt_load_id,
-        judged.reasons,
-        touched._key,
-        touched._load_id,
-        judged._key is not null as _is_current,
+        ), '') as reasons,
+        _key,
+        _load_id,
+        _dlt_load_id is not null as _is_current,
         {{ code_version() }} as _code
-    from touched
-    left join judged on touched._key = judged._key and judged._rank = 1
+    from latest
+    where _rank = 1
 )
 
 select * from final

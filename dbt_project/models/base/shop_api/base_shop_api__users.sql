@@ -23,15 +23,37 @@ touched as (
     {% endif %}
 ),
 
+told as (
+    select * from {{ source('shop_api', 'users') }}
+    where {{ is_committed('shop_api') }}
+),
+
 -- only what is touched is ranked and judged: the cost follows what is new
-judged as (
+latest as (
     select
-        *,
-        id as _key,
+        told.*,
+        touched._key,
+        touched._load_id,
         row_number() over (
-            partition by id
-            order by updated_at desc nulls last, _dlt_load_id desc
-        ) as _rank,
+            partition by touched._key
+            order by told.updated_at desc nulls last, told._dlt_load_id desc
+        ) as _rank
+    from touched
+    left join told on touched._key = told.id
+),
+
+final as (
+    select
+        id,
+        {{ pii('email') }} as email,
+        {{ pii('first_name') }} as first_name,
+        {{ pii('last_name') }} as last_name,
+        {{ pii('phone') }} as phone,
+        country_code,
+        is_marketing_opt_in,
+        created_at,
+        updated_at,
+        _dlt_load_id,
         nullif(concat_ws(
             '; ',
             case
@@ -42,32 +64,13 @@ judged as (
                 when {{ utc('created_at') }} >= '2100-01-01'
                     then 'created_at is in the future'
             end
-        ), '') as reasons
-    from {{ source('shop_api', 'users') }}
-    where
-        {{ is_committed('shop_api') }}
-        and id in (select touched._key from touched)
-),
-
-final as (
-    select
-        judged.id,
-        {{ pii('judged.email') }} as email,
-        {{ pii('judged.first_name') }} as first_name,
-        {{ pii('judged.last_name') }} as last_name,
-        {{ pii('judged.phone') }} as phone,
-        judged.country_code,
-        judged.is_marketing_opt_in,
-        judged.created_at,
-        judged.updated_at,
-        judged._dlt_load_id,
-        judged.reasons,
-        touched._key,
-        touched._load_id,
-        judged._key is not null as _is_current,
+        ), '') as reasons,
+        _key,
+        _load_id,
+        _dlt_load_id is not null as _is_current,
         {{ code_version() }} as _code
-    from touched
-    left join judged on touched._key = judged._key and judged._rank = 1
+    from latest
+    where _rank = 1
 )
 
 select * from final

@@ -23,46 +23,49 @@ touched as (
     {% endif %}
 ),
 
+told as (
+    select * from {{ source('shop_db', 'products') }}
+    where {{ is_committed('shop_db') }}
+),
+
 -- only what is touched is ranked and judged: the cost follows what is new
-judged as (
+latest as (
     select
-        *,
-        id as _key,
+        told.*,
+        touched._key,
+        touched._load_id,
         row_number() over (
-            partition by id
-            order by updated_at desc nulls last, _dlt_load_id desc
-        ) as _rank,
-        nullif(concat_ws(
-            '; ',
-            case when coalesce(trim(sku), '') = '' then 'sku is missing' end,
-            case when price < 0 then 'price is negative' end
-        ), '') as reasons
-    from {{ source('shop_db', 'products') }}
-    where
-        {{ is_committed('shop_db') }}
-        and id in (select touched._key from touched)
+            partition by touched._key
+            order by told.updated_at desc nulls last, told._dlt_load_id desc
+        ) as _rank
+    from touched
+    left join told on touched._key = told.id
 ),
 
 final as (
     select
-        judged.id,
-        judged.sku,
-        judged.name,
-        judged.category,
-        judged.price,
-        judged.currency,
-        judged.is_active,
-        judged.created_at,
-        judged.updated_at,
-        judged.deleted_at,
-        judged._dlt_load_id,
-        judged.reasons,
-        touched._key,
-        touched._load_id,
-        judged._key is not null as _is_current,
+        id,
+        sku,
+        name,
+        category,
+        price,
+        currency,
+        is_active,
+        created_at,
+        updated_at,
+        deleted_at,
+        _dlt_load_id,
+        nullif(concat_ws(
+            '; ',
+            case when coalesce(trim(sku), '') = '' then 'sku is missing' end,
+            case when price < 0 then 'price is negative' end
+        ), '') as reasons,
+        _key,
+        _load_id,
+        _dlt_load_id is not null as _is_current,
         {{ code_version() }} as _code
-    from touched
-    left join judged on touched._key = judged._key and judged._rank = 1
+    from latest
+    where _rank = 1
 )
 
 select * from final

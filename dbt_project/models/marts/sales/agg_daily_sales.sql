@@ -24,46 +24,39 @@ touched as (
         and currency is not null
 ),
 
-orders as (
-    select * from {{ ref('fct_orders') }}
-    where status <> 'cancelled'
-),
-
 daily as (
     select
-        ordered_on,
-        currency,
-        count(*) as count_orders,
-        count(distinct user_id) as count_customers,
-        cast(sum(count_items) as bigint) as count_items,
-        cast(sum(amount) as numeric(18, 2)) as revenue,
-        max(_orders_load_id) as _orders_load_id,
-        max(_items_load_id) as _items_load_id
-    from orders
-    where (ordered_on, currency) in (
-        select
-            touched.ordered_on,
-            touched.currency
-        from touched
-    )
-    group by ordered_on, currency
+        touched.ordered_on,
+        touched.currency,
+        count(orders.order_id) as count_orders,
+        count(distinct orders.user_id) as count_customers,
+        cast(sum(orders.count_items) as bigint) as count_items,
+        cast(sum(orders.amount) as numeric(18, 2)) as revenue,
+        max(orders._orders_load_id) as _orders_load_id,
+        max(orders._items_load_id) as _items_load_id
+    from touched
+    left join {{ ref('fct_orders') }} as orders
+        on
+            touched.ordered_on = orders.ordered_on
+            and touched.currency = orders.currency
+            and orders.status <> 'cancelled'
+    group by touched.ordered_on, touched.currency
 ),
 
 final as (
     select
-        touched.ordered_on,
-        touched.currency,
-        daily.count_orders,
-        daily.count_customers,
-        daily.count_items,
-        daily.revenue,
-        {{ amount_per('daily.revenue', 'daily.count_orders') }} as average_order_amount,
-        daily._orders_load_id,
-        daily._items_load_id,
-        case when daily.count_orders > 0 then {{ code_version() }} end as _code
-    from touched
-    left join daily
-        on touched.ordered_on = daily.ordered_on and touched.currency = daily.currency
+        ordered_on,
+        currency,
+        count_orders,
+        count_customers,
+        count_items,
+        revenue,
+        case when count_orders > 0 then {{ amount_per('revenue', 'count_orders') }} end
+            as average_order_amount,
+        _orders_load_id,
+        _items_load_id,
+        case when count_orders > 0 then {{ code_version() }} end as _code
+    from daily
 )
 
 select * from final
