@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)?(?:#([\w-]+))?\)")
-DBT = {"build", "docs", "test", "run", "seed", "snapshot", "ls", "retry", "show", "compile"}
+DBT = {"build", "compile", "docs", "ls", "parse", "retry", "run", "run-operation"}
+DBT |= {"seed", "show", "snapshot", "source", "test"}
 COMMANDS = set(typer.main.get_command(app).commands)
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -53,6 +53,7 @@ def load(warehouse: Warehouse, number: int) -> None:
         raw_tables.record(warehouse, schema, number)
 
 
+@pytest.mark.slow
 def test_first_next_and_full_builds_are_no_products_of_rows(unanalysed: Warehouse) -> None:
     for number, options in ((1, ()), (2, ()), (3, ("--full-refresh",))):
         load(unanalysed, number)
