@@ -1,6 +1,6 @@
 """A web API to DuckDB: pages a second of `load()`, beside what the server gives to a bare loop.
 
-`python tests/benchmarks/bench_api.py [pages] [--rate 50] [--rounds 3]` serves rows itself, at an
+`python -m tests.benchmarks.bench_api [pages] [--rate 50] [--rounds 3]` serves rows itself, at an
 allowed rate and without one, lets the contenders take turns, and prints medians and ratios.
 Wanted: 0.9 of what the server gives at the allowed rate.
 """
@@ -17,6 +17,8 @@ from shutil import rmtree
 from statistics import median
 from tempfile import mkdtemp
 from typing import Any
+
+from tests.benchmarks.figures import Figure, Run, Section, hand_in
 
 ROWS_A_PAGE = 100
 ANSWER_SECONDS = 0.02
@@ -79,8 +81,8 @@ def ours(url: str, pages: int, rate: float | None, at_once: int) -> float:
     return time.perf_counter() - begun
 
 
-def measure(pages: int, rate: float | None, rounds: int) -> dict[str, float]:
-    """Return pages a second of each contender."""
+def measure(pages: int, rate: float | None, rounds: int) -> list[Figure]:
+    """Return what each contender took."""
     place: Any = multiprocessing.Queue()
     server = multiprocessing.Process(target=serve, args=(pages, rate, place), daemon=True)
     server.start()
@@ -92,12 +94,20 @@ def measure(pages: int, rate: float | None, rounds: int) -> dict[str, float]:
             found.setdefault("load(), one at a time", []).append(ours(url, pages, None, 1))
         found.setdefault("load(), four at once", []).append(ours(url, pages, rate, 4))
     server.terminate()
-    return {name: pages / median(seconds) for name, seconds in found.items()}
+    allowed = f"{rate:g} a second allowed" if rate else "no limit"
+    return [
+        Figure(
+            work=f"{pages} pages of {ROWS_A_PAGE} rows, {allowed}",
+            contender=name,
+            runs=[Run(wall=one) for one in seconds],
+            comes_to=_comes_to(pages, median(seconds), median(found[LOOP])),
+        )
+        for name, seconds in found.items()
+    ]
 
 
-def say(line: str) -> None:
-    """Write a line."""
-    sys.stdout.write(line + "\n")
+def _comes_to(pages: int, seconds: float, loop: float) -> str:
+    return f"{pages / seconds:.1f} pages/s, {loop / seconds:.2f} of the loop"
 
 
 def main() -> None:
@@ -107,7 +117,6 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=20.0)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     folder = mkdtemp(prefix="tidemill-bench-")
     os.environ["TIDEMILL_VAR"] = folder
     try:
@@ -116,10 +125,14 @@ def main() -> None:
         free = measure(given.pages, None, given.rounds)
     finally:
         rmtree(folder, ignore_errors=True)
-    say(f"{given.pages} pages of {ROWS_A_PAGE} rows, median of {given.rounds}")
-    for rule, found in ((f"allowed {given.rate:g} a second", limited), ("no limit", free)):
-        for name, pace in found.items():
-            say(f"  {rule}, {name}: {pace:.1f} a second, {pace / found[LOOP]:.2f} of the loop")
+    hand_in(
+        Section(
+            title="API into DuckDB",
+            command=" ".join(["python -m tests.benchmarks.bench_api", *sys.argv[1:]]),
+            figures=[*limited, *free],
+            notes=["Wanted: 0.9 of what the server gives at the allowed rate."],
+        )
+    )
 
 
 if __name__ == "__main__":

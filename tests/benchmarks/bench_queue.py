@@ -1,6 +1,6 @@
 """A Redis stream to DuckDB: messages a second of `load()`, beside the bare reading of the stream.
 
-`python tests/benchmarks/bench_queue.py [messages] [--rounds 3]` starts a Redis of its own, lets
+`python -m tests.benchmarks.bench_queue [messages] [--rounds 3]` starts a Redis of its own, lets
 both take turns, and prints medians. Wanted: 20,000 messages a second.
 """
 
@@ -15,6 +15,8 @@ from shutil import rmtree
 from statistics import median
 from tempfile import mkdtemp
 from typing import Any
+
+from tests.benchmarks.figures import Figure, Run, Section, hand_in
 
 WANTED = 20_000
 AT_ONCE = 10_000
@@ -64,19 +66,12 @@ def ours(url: str, count: int, folder: Path) -> tuple[float, float]:
     return time.perf_counter() - begun, time.process_time() - worked
 
 
-def say(line: str) -> None:
-    """Write a line."""
-    sys.stdout.write(line + "\n")
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("messages", nargs="?", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
-    root = Path(__file__).resolve().parents[2]
-    sys.path.insert(0, str(root))
     from redis import Redis
 
     from demo.redis_server import start_redis, stop_redis
@@ -97,12 +92,28 @@ def main() -> None:
     finally:
         stop_redis(process)
         rmtree(folder, ignore_errors=True)
-    alone, wall, work = (median(column) for column in zip(*rows, strict=True))
-    rate = given.messages / wall
-    say(f"{given.messages:,} messages, median of {given.rounds}")
-    say(f"  the stream alone     {alone:6.2f} s  {given.messages / alone:10,.0f} a second")
-    say(f"  load() into DuckDB   {wall:6.2f} s  {rate:10,.0f} a second (wanted {WANTED:,})")
-    say(f"  its processor time   {work:6.2f} s  {given.messages / work:10,.0f} a second")
+    work = f"{given.messages:,} messages"
+    rate = given.messages / median(wall for _, wall, _ in rows)
+    processed = given.messages / median(cpu for *_, cpu in rows)
+    hand_in(
+        Section(
+            title="Redis stream into DuckDB",
+            command=" ".join(["python -m tests.benchmarks.bench_queue", *sys.argv[1:]]),
+            figures=[
+                Figure(
+                    work=work,
+                    contender="the stream alone: receive, acknowledge",
+                    runs=[Run(wall=alone) for alone, *_ in rows],
+                ),
+                Figure(
+                    work=work,
+                    contender="load()",
+                    runs=[Run(wall=wall, cpu=cpu) for _, wall, cpu in rows],
+                    comes_to=f"{rate:,.0f} messages/s, {processed:,.0f} by CPU ({WANTED:,} wanted)",
+                ),
+            ],
+        )
+    )
 
 
 if __name__ == "__main__":
