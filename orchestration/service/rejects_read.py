@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 REASON: Final = "regexp_replace(reason, '''[^'']*''', '…', 'g')"
 """A reason without the values in it, so that rows can be counted by it."""
-COLUMNS: Final = ("reject_id", "reason", "origin", "position", "rejected_at", "payload")
+COLUMNS: Final = ("reason", "payload", "origin", "position", "rejected_at", "reject_id")
 
 
 def sources(connection: Connection) -> list[str]:
