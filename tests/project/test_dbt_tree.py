@@ -146,3 +146,14 @@ def test_what_breaks_a_test_is_kept_where_readers_are_not_shown_it() -> None:
     facts = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["data_tests"]["tidemill"]
     assert facts == {"+store_failures": True, "+schema": "test_failures"}
     assert "test_failures" not in PUBLISHED
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+def test_a_test_with_arguments_has_a_name_for_its_table(path: Path) -> None:
+    model = told(path)
+    places = [model, *model["columns"]]
+    for test in [test for place in places for test in place.get("data_tests", [])]:
+        if isinstance(test, dict):
+            (facts,) = test.values()
+            assert path.stem in facts["name"]
+            assert len(facts["name"]) <= 63

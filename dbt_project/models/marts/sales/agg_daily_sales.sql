@@ -51,8 +51,7 @@ final as (
         count_customers,
         count_items,
         revenue,
-        case when count_orders > 0 then {{ amount_per('revenue', 'count_orders') }} end
-            as average_order_amount,
+        {{ amount_per('revenue', 'nullif(count_orders, 0)') }} as average_order_amount,
         _orders_load_id,
         _items_load_id,
         case when count_orders > 0 then {{ code_version() }} end as _code
