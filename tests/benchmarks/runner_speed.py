@@ -2,14 +2,13 @@
 
     python -m tests.benchmarks.runner_speed [--batches 1000]
 
-Prints each figure beside its limit, and the machine's load: on a busy machine read the CPU seconds.
+On a busy machine read the CPU seconds.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -31,35 +30,29 @@ from orchestration.plan import Job
 from orchestration.runner import Runner
 from orchestration.steps import KINDS
 from orchestration.workers import Workers
+from tests.benchmarks.figures import Figure, Run, Section, hand_in
 from tests.faults.chain import ROOT, Chain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-ROUNDS = 5
+ROUNDS = range(5)
 MESSAGES = 1000
 NOTHING_NEW = Job(steps=JOBS["daily"].steps[:6])
 """Load all four sources, build, publish: `daily` without its deliveries and its report."""
 
 
-def measured(work: Callable[[], Any]) -> tuple[float, float]:
-    """Return the seconds on the wall and of CPU, own and of children that ended, of some work."""
+def measured(work: Callable[[], Any]) -> Run:
+    """Return the seconds on the wall and of CPU, own and of all processes below, of some work."""
     begun, before = time.perf_counter(), _cpu()
     work()
-    return time.perf_counter() - begun, _cpu() - before
+    return Run(wall=time.perf_counter() - begun, cpu=_cpu() - before)
 
 
 def _cpu() -> float:
-    found = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in found)
-
-
-def tell(what: str, seconds: float, limit: float, more: str = "") -> bool:
-    """Print a figure beside its limit and return whether it keeps it."""
-    word = "ok" if seconds < limit else "OVER"
-    sys.stdout.write(f"{word:5} {what:44} {seconds:8.2f}  limit {limit:g}  {more}\n")
-    sys.stdout.flush()
-    return seconds < limit
+    """Return the CPU seconds of this process, its children, and all that those waited for."""
+    own = psutil.Process()
+    return sum(sum(each.cpu_times()[:4]) for each in [own, *own.children()])
 
 
 @contextmanager
@@ -75,26 +68,43 @@ def warm(chain: Chain) -> Iterator[Runner]:
         ledger.close()
 
 
-def by_command_line(chain: Chain) -> bool:
+def by_command_line(chain: Chain) -> Figure:
     """A run with nothing new, from the shell's prompt and back."""
     command = [sys.executable, "-m", "orchestration", "run", "daily"]
 
     def run() -> None:
         subprocess.run(command, cwd=ROOT, env=chain.environment, check=True, capture_output=True)
 
-    figures = [measured(run) for _ in range(ROUNDS)]
-    seconds, cpu = (statistics.median(column) for column in zip(*figures, strict=True))
-    return tell("nothing new, command line", seconds, 3.0, f"{cpu:.2f} s of CPU")
+    return figure("a run with nothing new, by command line", 3.0, [measured(run) for _ in ROUNDS])
 
 
-def in_the_scheduler(runner: Runner) -> bool:
+def figure(work: str, wanted: float, runs: list[Run]) -> Figure:
+    """Return a figure in seconds on the wall."""
+    seconds = statistics.median(run.wall for run in runs)
+    comes_to = f"{seconds:.2f} s ({wanted:g} wanted)"
+    return Figure(work=work, contender="ours", runs=runs, comes_to=comes_to)
+
+
+def in_the_scheduler(runner: Runner) -> list[Figure]:
     """A run with nothing new where all is warm, and the runner's own share of it."""
     runner.run("warm-up", NOTHING_NEW)
-    runs = [runner.run("warm", NOTHING_NEW) for _ in range(ROUNDS)]
-    lengths = [(run["completed_at"] - run["started_at"]).total_seconds() for run in runs]
-    good = tell("nothing new, warm", statistics.median(lengths), 1.0)
-    shares = [100 * own_share(run) for run in runs]
-    return tell("the runner's own share, percent", statistics.median(shares), 5.0) and good
+    records: list[dict[str, Any]] = []
+    runs = [measured(lambda: records.append(runner.run("warm", NOTHING_NEW))) for _ in ROUNDS]
+    share = statistics.median(own_share(record) for record in records)
+    return [
+        figure("a run with nothing new, warm", 1.0, runs),
+        Figure(
+            work="the same: the time in which no step was under way",
+            contender="ours",
+            runs=[Run(wall=own_share(record) * length(record)) for record in records],
+            comes_to=f"{100 * share:.1f} % of the run (5 wanted)",
+        ),
+    ]
+
+
+def length(run: dict[str, Any]) -> float:
+    """Return the seconds that a run took."""
+    return float((run["completed_at"] - run["started_at"]).total_seconds())
 
 
 def own_share(run: dict[str, Any]) -> float:
@@ -107,17 +117,17 @@ def own_share(run: dict[str, Any]) -> float:
     return 1 - covered / (run["completed_at"] - run["started_at"]).total_seconds()
 
 
-def micro_batch(runner: Runner, chain: Chain) -> bool:
+def micro_batch(runner: Runner, chain: Chain) -> Figure:
     """A thousand messages from the queue to the published mart."""
     job = replace(JOBS["micro_batch"], schedule=None)
     runner.run("micro_batch", job)
-    lengths = []
-    for number in range(ROUNDS):
+    runs = []
+    for number in ROUNDS:
         _send(chain, number)
-        run = runner.run("micro_batch", job)
-        assert sum(table["read"] for table in run["tables"]) == MESSAGES, run["tables"]
-        lengths.append((run["completed_at"] - run["started_at"]).total_seconds())
-    return tell(f"{MESSAGES} messages to the published mart", statistics.median(lengths), 2.0)
+        records: list[dict[str, Any]] = []
+        runs.append(measured(lambda: records.append(runner.run("micro_batch", job))))  # noqa: B023
+        assert sum(table["read"] for table in records[0]["tables"]) == MESSAGES
+    return figure(f"{MESSAGES:,} messages from the queue to the published mart", 2.0, runs)
 
 
 def _send(chain: Chain, number: int) -> None:
@@ -139,42 +149,48 @@ def _send(chain: Chain, number: int) -> None:
         pipe.execute()
 
 
-def memory(runner: Runner, batches: int) -> bool:
+def memory(runner: Runner, batches: int) -> Figure:
     """The scheduler's own memory, and its warm processes', over many micro-batches."""
     job = replace(JOBS["micro_batch"], schedule=None)
     for _ in range(20):
         runner.run("micro_batch", job)
     before = _resident()
-    for _ in range(batches):
-        runner.run("micro_batch", job)
-    grown = (_resident() - before) / 2**20
-    return tell(f"MiB grown over {batches} micro-batches", grown, 10.0, f"of {before / 2**20:.0f}")
-
-
-def _resident() -> int:
-    own = psutil.Process()
-    return int(own.memory_info().rss) + sum(
-        child.memory_info().rss for child in own.children(recursive=True)
+    run = measured(lambda: [runner.run("micro_batch", job) for _ in range(batches)])
+    grown = _resident() - before
+    return Figure(
+        work=f"{batches:,} micro-batches with nothing new, one after the other",
+        contender="ours",
+        runs=[replace(run, peak=before + grown)],
+        comes_to=f"{grown:+.1f} MB of memory (flat wanted)",
     )
 
 
+def _resident() -> float:
+    """Return the memory of this process and its warm ones, in MB."""
+    own = psutil.Process()
+    return sum(each.memory_info().rss for each in [own, *own.children()]) / 1e6
+
+
 def main() -> int:
-    """Measure all and return the exit code."""
+    """Measure all and hand the figures in."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batches", type=int, default=50, help="1000 for the full measure")
     options = parser.parse_args()
-    sys.stdout.write(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="tidemill-bench-") as folder:
         chain = Chain(var=Path(folder), scale=1.0)
         with chain:
             chain.shop.advance()
             chain.complete()
             chain.complete()
-            good = [by_command_line(chain)]
+            figures = [by_command_line(chain)]
             with warm(chain) as runner:
-                good += [in_the_scheduler(runner), micro_batch(runner, chain)]
-                good.append(memory(runner, options.batches))
-    return 0 if all(good) else 1
+                figures += [*in_the_scheduler(runner), micro_batch(runner, chain)]
+                figures.append(memory(runner, options.batches))
+    command = f"python -m tests.benchmarks.runner_speed --batches {options.batches}"
+    note = f"{load:.1f} processes wanted the {os.cpu_count()} cores when this began."
+    hand_in(Section(title="Runs", command=command, figures=figures, notes=[note]))
+    return 0
 
 
 if __name__ == "__main__":

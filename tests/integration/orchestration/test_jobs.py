@@ -58,7 +58,7 @@ def test_every_job_of_the_schedule(tmp_path: Path) -> None:
         assert [row["output"] for row in hourly["deliveries"]] == ["crm_users"]
 
         again = run(chain, "run", "micro_batch")
-        assert details(again)["publish"]["unchanged"]
+        assert details(again)["transform"]["unchanged"]
 
         assert [step["status"] for step in run(chain, "run", "intake")["steps"]] == ["completed"]
         assert {row["output"] for row in run(chain, "run", "pending")["deliveries"]} == {
