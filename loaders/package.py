@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from loaders.shape import Shape
 
+MEMORY_LIMIT: Final = "300MB"
 DATA_FORMATS: Final = ("parquet", "csv", "model", "insert_values", "typed-jsonl", "jsonl")
 GOING: Final = "going"
 """Where packages are put aside while they are deleted."""
@@ -165,5 +166,8 @@ def _distinct_rows(package: LoadPackageInfo, table: str, shape: Shape | None) ->
     key = ", ".join(map(quoted, shape.key)) if shape and shape.key else None
     rows = f"read_parquet([{', '.join(files)}], union_by_name=true)"
     sql = f"(select distinct {key} from {rows})" if key else rows
-    found = duckdb.execute(f"select count(*) from {sql}").fetchone()
+    spill = literal(str(Path(package.package_path) / "spill"))
+    with duckdb.connect() as connection:  # keys of any number, in bounded memory
+        connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'; set temp_directory = {spill}")
+        found = connection.execute(f"select count(*) from {sql}").fetchone()
     return int(found[0]) if found else 0

@@ -139,7 +139,7 @@ def open_folder(url: str) -> tuple[AbstractFileSystem, str]:
     if not url.strip():  # it would be read as the current folder
         raise SettingMissing(
             "The setting `url` of a folder of files is empty. Set it in .dlt/config.toml, or by "
-            "the variable SOURCES__<SOURCE>__URL."
+            f"the variable {_variable()}."
         )
     filesystem, root = fsspec.core.url_to_fs(url)
     try:
@@ -149,8 +149,12 @@ def open_folder(url: str) -> tuple[AbstractFileSystem, str]:
         raise SourceUnreachable(f"Cannot read the folder '{url}': {error}.") from error
     raise SourceUnreachable(
         f"Cannot read the folder '{url}': it does not exist. Check the source's `url` in "
-        ".dlt/config.toml, or the variable SOURCES__<SOURCE>__URL."
+        f".dlt/config.toml, or the variable {_variable()}."
     )
+
+
+def _variable() -> str:
+    return f"SOURCES__{dlt.current.source_schema().name.upper()}__URL"
 
 
 def find(filesystem: AbstractFileSystem, root: str, pattern: str, settled: float) -> list[File]:

@@ -253,7 +253,7 @@ def test_files_of_any_file_system(drop: DropFolder) -> None:
 
 
 def test_a_folder_that_is_not_there_is_told(drop: DropFolder) -> None:
-    with pytest.raises(SourceUnreachable, match="nowhere': it does not exist"):
+    with pytest.raises(SourceUnreachable, match=r"nowhere': it does not exist.*SOURCES__DROP__URL"):
         drop.load_from(str(drop.path / "nowhere"))
 
 
