@@ -124,8 +124,10 @@ def jsonl_arrival(place: Path, keys: Sequence[str], key_lists: Sequence[Sequence
         unreadable="case when is_object is null then 'not valid JSON' "
         "when not is_object then 'not a JSON object' end",
         is_blank="is_object is null and trim(coalesce(line, '')) = ''",
-        is_novel="case when is_object "
-        f"then json_keys(line) not in ([]::varchar[]{known}) else false end",
+        # as many keys as values: none is unknown, and their list need not be compared
+        is_novel="case when not coalesce(is_object, false) then false "
+        "when len(json_keys(line)) = list_count(_values) then false "
+        f"else json_keys(line) not in ([]::varchar[]{known}) end",
     )
 
 
