@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 import sqlalchemy as sa
 
 from loaders.intake.store import ITEMS, engine_for
@@ -14,11 +15,9 @@ from loaders.load import load
 from loaders.warehouse import Target
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.integration.orchestration.service.running import Server
 
-CALLERS, BATCHES, ITEMS_IN_BATCH = 4, 12, 100
+CALLERS, BATCHES, ITEMS_IN_BATCH = 4, 40, 100
 WHOLE = CALLERS * BATCHES * ITEMS_IN_BATCH
 
 
@@ -45,7 +44,6 @@ class Callers:
         with httpx.Client(base_url=self.url, timeout=10) as client:
             for number in range(BATCHES):
                 self.answered.append(self.push(client, caller, number))
-                time.sleep(0.05)
 
     def push(self, client: httpx.Client, caller: int, number: int) -> dict[str, Any]:
         headers = {"Idempotency-Key": f"{caller}-{number}"}
@@ -70,11 +68,14 @@ def rows_of(server: Server) -> tuple[int, int]:
     return row[0], row[1]
 
 
-def test_batches(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_batches_of_four_callers_at_full_rate(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     callers = Callers(server.url)
     for thread in callers.threads:
         thread.start()
-    for answers in (10, 25):
+    for answers in (10, 50, 100):
         while len(callers.answered) < answers:
             time.sleep(0.01)
         server.kill()
