@@ -23,7 +23,8 @@ def test_an_api_with_an_address_for_each_item(
 ) -> None:
     monkeypatch.setenv("OUTPUTS__WEB_SHOP__URL", far_side.url)
     monkeypatch.setenv("OUTPUTS__WEB_SHOP__TOKEN", TOKEN)
-    code = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)[0]
+    block = r"^```python title=loaders/outputs/web_shop.py\n(.*?)^```$"
+    (code,) = re.findall(block, PAGE.read_text(), re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {}
     exec(code, names)  # noqa: S102  our own page
     with duckdb_target.connect() as connection:
