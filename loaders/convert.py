@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from loaders.errors import LoaderError
+from loaders.readers.feed import Unreadable, check_whole
 from loaders.senders.copying import Layout, escaped
 from loaders.senders.places import place
 from loaders.senders.watched import watched
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 READERS = {
-    ".csv": "read_csv('{path}', sample_size = 100000{rejects})",
-    ".tsv": "read_csv('{path}', delim = '\t', sample_size = 100000{rejects})",
+    ".csv": "read_csv('{path}', sample_size = 100000, allow_quoted_nulls = false{rejects})",
+    ".tsv": "read_csv('{path}', delim = '\t', sample_size = 100000, "
+    "allow_quoted_nulls = false{rejects})",
     ".jsonl": "read_json('{path}', format = 'newline_delimited')",
     ".ndjson": "read_json('{path}', format = 'newline_delimited')",
     ".json": "read_json('{path}')",
@@ -73,6 +76,7 @@ def convert(
     """
     started = perf_counter()
     _writer(to)
+    _check_whole(source)
     folder, _, name = to.rpartition("/")
     there = place(folder or ".")
     tell = on_progress or _silent
@@ -120,6 +124,17 @@ def _copied(
             raise _explained(source, error, rejects) from error
 
 
+def _check_whole(source: str) -> None:
+    """Look for the end of local compressed files: DuckDB takes a gzip that is cut off for whole."""
+    for path in map(Path, sorted(glob(source))):  # noqa: PTH207 - a pattern of any folder
+        try:
+            check_whole(path)
+        except Unreadable as error:
+            raise LoaderError(
+                f"Cannot convert '{path}': it is cut off ({error}). Fetch it anew."
+            ) from error
+
+
 def _reader(engine: Any, source: str, rejects: str | None) -> str:
     """Return the table function that reads the source."""
     scheme = urlsplit(source).scheme
@@ -161,7 +176,7 @@ def _write_rejects(engine: Any, rejects: str | None) -> int:
 
 def _explained(source: str, error: Exception, rejects: str | None) -> LoaderError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    reason = " ".join(lines[:3])
+    reason = " ".join(lines[:3]).rstrip(".")
     advice = "Check the file and the SQL."
     if "CSV Error" in reason and not rejects:
         advice = "To go on without such lines and keep them in a file, name one: --rejects."

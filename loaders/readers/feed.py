@@ -39,6 +39,22 @@ def opened(path: Path) -> Iterator[pa.NativeFile]:
         yield stream
 
 
+def check_whole(path: Path) -> None:
+    """Read a compressed file to its end.
+
+    Raises:
+        Unreadable: the end is not there.
+    """
+    if codec_of(path) is None:
+        return
+    try:
+        with opened(path) as stream:
+            while stream.read_buffer(AT_ONCE).size:
+                pass
+    except OSError as error:
+        raise Unreadable(str(error)) from error
+
+
 @contextmanager
 def flowing(path: Path, pipe: Path) -> Iterator[Path]:
     """Give a path at which a file can be read once, decompressed.

@@ -40,6 +40,21 @@ def test_there_and_back(source: Path, tmp_path: Path, ending: str) -> None:
     )
 
 
+def test_a_gzip_that_is_cut_off_is_refused(source: Path, tmp_path: Path) -> None:
+    source.write_bytes(source.read_bytes()[:-9])
+    with pytest.raises(LoaderError, match="it is cut off"):
+        convert(str(source), str(tmp_path / "out.parquet"))
+    assert [file.name for file in tmp_path.iterdir()] == ["in.csv.gz"]
+
+
+def test_an_empty_text_is_no_null(tmp_path: Path) -> None:
+    source, back = tmp_path / "in.csv", tmp_path / "back.csv"
+    source.write_text('number,name\n1,""\n2,\n')
+    convert(str(source), str(tmp_path / "there.parquet"))
+    convert(str(tmp_path / "there.parquet"), str(back))
+    assert back.read_text() == source.read_text()
+
+
 def test_sql_runs_over_the_input(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
     convert(str(source), str(out), sql="select sum(number) as total from input;")
