@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -78,6 +80,31 @@ def test_an_api_that_refuses_everything(ducks: tuple[Chain, Chain]) -> None:
     assert "FAILED    deliver crm_users" in told
     assert disturbed.status()["runs"][0]["status"] == "partial"
     disturbed.shop.set_faults(Faults())
+    ends_as_twin(disturbed, twin)
+
+
+class Broken(BaseHTTPRequestHandler):
+    """Answers 500, whatever is asked."""
+
+    def do_GET(self) -> None:  # noqa: N802  the library's name
+        self.send_error(500)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_an_api_that_answers_500(ducks: tuple[Chain, Chain]) -> None:
+    disturbed, twin = ducks
+    next_day(disturbed, twin)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Broken) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        disturbed.variables["SOURCES__SHOP_API__BASE_URL"] = url
+        told = fails(disturbed)
+        server.shutdown()
+    assert "FAILED    load shop_api" in told
+    assert "500" in told
+    del disturbed.variables["SOURCES__SHOP_API__BASE_URL"]
     ends_as_twin(disturbed, twin)
 
 
