@@ -86,7 +86,7 @@ def test_an_api_that_refuses_everything(ducks: tuple[Chain, Chain]) -> None:
 class Broken(BaseHTTPRequestHandler):
     """Answers 500, whatever is asked."""
 
-    def do_GET(self) -> None:  # noqa: N802  the library's name
+    def do_GET(self) -> None:
         self.send_error(500)
 
     def log_message(self, *_: object) -> None:
