@@ -31,10 +31,8 @@ COPIES = {
     "ndjson": f"format json, {TIMES}",
     "parquet": "format parquet, compression zstd, row_group_size 50000",
 }
-COLUMNS = (
-    "user_id, email, first_name, last_name, full_name, country_code, is_marketing_opt_in, "
-    "created_at, updated_at"
-)
+COLUMNS = "user_id, country_code, is_marketing_opt_in, created_at, updated_at"
+"""What is served: the others are personal."""
 LEAST_SPEED = 0.5
 MOST_GROWTH_MB = 100.0
 
