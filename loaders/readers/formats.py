@@ -45,6 +45,8 @@ class CsvOptions:
     """utf-8, utf-16 or latin-1."""
     header: bool = True
     """Without a header the declared columns are taken in their order."""
+    skip: int = 0
+    """Lines above the header that are neither header nor rows."""
     nulls: tuple[str, ...] = ("",)
     """What stands for nothing, in quotes or not, such as `("", "NA")`."""
 
@@ -91,7 +93,8 @@ def csv_arrival(place: Path, names: list[str], options: CsvOptions) -> Arrival:
     return Arrival(
         relation=(
             f"select * from read_csv({literal(str(place))}, columns={{{types}}}, "
-            f"auto_detect=false, header={options.header}, hive_partitioning=false, "
+            f"auto_detect=false, header={options.header}, skip={options.skip}, "
+            "hive_partitioning=false, "
             f"delim={literal(options.delimiter)}, quote={literal(options.quote)}, "
             f"escape={literal(options.escape)}, nullstr={_list(options.nulls)}, "
             f"encoding={literal(options.encoding)}, "
@@ -99,7 +102,7 @@ def csv_arrival(place: Path, names: list[str], options: CsvOptions) -> Arrival:
         ),
         fields={name: quoted(name) for name in names},
         payload=_row_as_json(names),
-        first_line=1 + options.header,
+        first_line=1 + options.header + options.skip,
     )
 
 
@@ -174,6 +177,8 @@ def _header(path: Path, options: CsvOptions) -> list[str]:
     with opened(path) as stream:
         text = io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="")
         try:
+            for _ in range(options.skip):
+                text.readline()
             first = next(csv.reader(text, delimiter=options.delimiter, quotechar=options.quote), [])
         except (OSError, csv.Error) as error:
             raise Unreadable(str(error)) from error

@@ -71,3 +71,22 @@ def test_what_stands_for_nothing_is_null(tmp_path: Path, duckdb_target: Target) 
     found = rows(duckdb_target, "select id, size, name from raw_old.things order by id")
     assert found == [(1, None, None), (2, None, None), (3, None, "x")]
     assert rows(duckdb_target, "select * from raw_old._rejects") == []
+
+
+def test_lines_above_the_header_are_skipped_and_counted(
+    tmp_path: Path, duckdb_target: Target
+) -> None:
+    top = "Report of the 1st, by region\n\n"
+    (tmp_path / "things.csv").write_text(f"{top}id,name\n1,a\n2,b,c\ntwo,d\n3,e\n")
+
+    @dlt.source(name="old")
+    def old() -> Any:
+        declared = columns(id="bigint", name="text")
+        wanted = CsvOptions(skip=2)
+        return files("things", str(tmp_path), pattern="*.csv", columns=declared, csv=wanted)
+
+    load(old(), target=duckdb_target)
+    found = rows(duckdb_target, "select id, name, _line from raw_old.things order by id")
+    assert found == [(1, "a", 4), (3, "e", 7)]
+    rejected = rows(duckdb_target, "select position from raw_old._rejects order by 1")
+    assert rejected == [("5",), ("6",)]
