@@ -62,7 +62,10 @@ def test_a_row_that_gets_lost_is_noticed(warehouse: Warehouse) -> None:
     warehouse.execute("delete from intermediate.base_shop_db__orders where id = 2")
     statuses = warehouse.try_dbt("test", "--select", "stg_shop_db__orders")
     lost = [name for name, status in statuses.items() if status == "fail"]
-    assert [name.split("_stg_")[0] for name in lost] == ["every_row_accounted_for"]
+    assert lost == ["every_row_accounted_for_stg_shop_db__orders"]
+    counts = "count_raw, count_staging, count_quarantine, count_collapsed"
+    told = warehouse.execute(f"select {counts} from test_failures.{lost[0]}")
+    assert told == [(2, 1, 0, 0)]
 
 
 def test_raw_is_staging_and_quarantine_and_collapsed(warehouse: Warehouse) -> None:
