@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import duckdb
 
 NO_DELIMITER: Final = "\x01\x02\x03\x04"
+KEEP_BROKEN: Final = "store_rejects=true, rejects_table='broken', rejects_scan='broken_scan'"
+"""Option of read_csv: lines that are no rows go to the table `broken`."""
 KINDS: Final = {
     "csv": "csv",
     "tsv": "csv",
@@ -98,7 +100,7 @@ def csv_arrival(place: Path, names: list[str], options: CsvOptions) -> Arrival:
             f"delim={literal(options.delimiter)}, quote={literal(options.quote)}, "
             f"escape={literal(options.escape)}, nullstr={_list(options.nulls)}, "
             f"encoding={literal(options.encoding)}, "
-            "store_rejects=true, rejects_table='broken', rejects_scan='broken_scan')"
+            f"{KEEP_BROKEN})"
         ),
         fields={name: quoted(name) for name in names},
         payload=_row_as_json(names),
@@ -120,7 +122,7 @@ def jsonl_arrival(place: Path, keys: Sequence[str], key_lists: Sequence[Sequence
         relation=(
             "select line, is_object, "
             f"case when is_object then json_extract_string(line, [{paths}]) end as _values "
-            f"from ({_json_lines(place)})"
+            f"from ({_json_lines(place, KEEP_BROKEN)})"
         ),
         fields={key: f"_values[{number}]" for number, key in enumerate(keys, 1)},
         payload="line",
@@ -137,19 +139,21 @@ def jsonl_arrival(place: Path, keys: Sequence[str], key_lists: Sequence[Sequence
 def json_key_lists(place: Path, rows: int | None = None) -> str:
     """Return SQL that gives each list of keys that an object of a JSON Lines file has."""
     some = f" limit {rows}" if rows else ""
+    lines = _json_lines(place, "ignore_errors=true")
     return (
         "select json_keys(line) as keys "
-        f"from (select * from ({_json_lines(place)}) where is_object{some}) group by keys"
+        f"from (select * from ({lines}) where is_object{some}) group by keys"
     )
 
 
-def _json_lines(place: Path) -> str:
+def _json_lines(place: Path, errors: str) -> str:
     # what is valid and begins with a brace is an object: cheaper than json_type
     return (
         "select line, case when json_valid(line) "
         "then starts_with(ltrim(line, ' \t\r'), '{') end as is_object "
         f"from read_csv({literal(str(place))}, columns={{'line': 'varchar'}}, auto_detect=false, "
-        f"header=false, delim={literal(NO_DELIMITER)}, quote='', escape='')"
+        f"header=false, delim={literal(NO_DELIMITER)}, quote='', escape='', strict_mode=false, "
+        f"{errors})"
     )
 
 

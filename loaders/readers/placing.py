@@ -115,7 +115,7 @@ class Placer:
 
     def _finish(self, origin: str, path: Path, kind: str, arrival: Arrival, span: Span) -> Placed:
         """Number the rows of a file that is in the table, and take out those that are refused."""
-        broken = self.aside.broken(origin) if kind == "csv" else 0
+        broken = self.aside.broken(origin) if kind != "parquet" else 0
         if not arrival.line:
             self._number(span, arrival.first_line, is_shifted=broken > 0)
         if span.refused:

@@ -27,12 +27,14 @@ from tests.benchmarks.file_contenders import CONTENDERS, HOW, ROWS, absent, ours
 OURS = ("limit", "ours", "ours, table there")
 OTHERS = ("limit", "ours", "dlt, Arrow", "polars and DuckDB", "Sling")
 NOTES = [
-    "Wanted: within 1.5 times the wall time of DuckDB's own `create table as`. What stands in "
-    "the way: about 0.4 s of CPU are dlt's for a load whatever its size (0.8 s where it makes "
-    "the tables); every value is cast by `try_cast` and looked at, which the engine's own typed "
-    "reading does not do and so rounds '1.5' to 2 (about 0.3 s for a million rows of ten "
-    "columns); and a row has three columns more. A file with refused rows is read a second time "
-    "for them."
+    (
+        "Wanted: within 1.5 times the wall time of DuckDB's own `create table as`. What stands in "
+        "the way: about 0.4 s of CPU are dlt's for a load whatever its size (0.8 s where it makes "
+        "the tables); every value is cast by `try_cast` and looked at, which the engine's own "
+        "typed reading does not do and so rounds '1.5' to 2 (about 0.3 s for a million rows of "
+        "ten columns); and a row has three columns more. A file with refused rows is read a "
+        "second time for them."
+    )
 ]
 BAD = "select * replace (case when id % 1000 = 7 then 'x' else id::varchar end as id) from ({rows})"
 

@@ -348,3 +348,17 @@ def test_the_old_rows_stay_until_the_new_ones_are_committed(drop: DropFolder) ->
     assert [reject[1] for reject in drop.rejects()] == ["3", "4"]
     with drop.target.connect() as connection:
         assert connection.scalar("select count(*) from raw_drop.sales") == 1
+
+
+def test_one_bad_line_of_json_is_one_reject(drop: DropFolder) -> None:
+    drop.write("bytes.jsonl", b'{"id": 1}\n{"id": 2, "name": "\xff\xfe"}\n{"id": 3}\n')
+    drop.write("ends.jsonl", b'\xef\xbb\xbf{"id": 4}\n{"id": 5}\r\n{"id": 6}')
+    drop.write("long.jsonl", '{"id": 7, "name": "' + "x" * 3_000_000 + '"}\n{"id": 8}\n')
+    drop.write("nul.jsonl", b'{"id": 9}\n\0\0\n{"id": 10}\n')
+    assert drop.counts() == (11, 8, 3)
+    assert [row[0] for row in drop.rows("id, _line")] == [1, 3, 4, 5, 6, 8, 9, 10]
+    assert [(path, line, reason.split(":")[0]) for path, line, reason, _ in drop.rejects()] == [
+        ("bytes.jsonl", "2", "invalid encoding"),
+        ("long.jsonl", "1", "line size over maximum"),
+        ("nul.jsonl", "2", "not valid JSON"),
+    ]
