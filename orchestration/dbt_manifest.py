@@ -22,7 +22,8 @@ def narrowed(
 
     Returns:
         '' for all models; None when nothing of it has anything new. Of a selection of whole
-        sources, those that changed; all models while one that they concern was never built.
+        sources, those that changed; all models while one beside them that they need was never
+        built.
     """
     everything = {f"source:{name}+" for name in sources(manifest)}
     wanted = set(selection.split()) or everything
@@ -31,7 +32,7 @@ def narrowed(
     if changed is not None:
         wanted &= {f"source:{name}+" for name in changed}
     chosen = {word.removeprefix("source:").removesuffix("+") for word in wanted}
-    if not _concerned(manifest, chosen) <= set(there):
+    if not _needed(manifest, chosen) <= set(there):
         return ""
     return " ".join(sorted(wanted)) or None
 
@@ -41,8 +42,8 @@ def sources(manifest: Any) -> set[str]:
     return {str(source.source_name) for source in manifest.sources.values()}
 
 
-def _concerned(manifest: Any, chosen: Collection[str]) -> set[str]:
-    """Return the tables and views of the models on these sources, and of all these stand on."""
+def _needed(manifest: Any, chosen: Collection[str]) -> set[str]:
+    """Return the tables and views of the models that those on these sources need beside them."""
     stands_on = parents(manifest)
     begin = {name for name, each in manifest.sources.items() if each.source_name in chosen}
     below = _grown(begin, lambda found: {n for n, on in stands_on.items() if found & set(on)})
@@ -50,7 +51,7 @@ def _concerned(manifest: Any, chosen: Collection[str]) -> set[str]:
     return {
         f"{node.schema}.{node.alias}"
         for name, node in manifest.nodes.items()
-        if name in every
+        if name in every - below
         and node.resource_type == "model"
         and node.config.materialized != "ephemeral"
     }

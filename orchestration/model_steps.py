@@ -28,10 +28,13 @@ def transform(request: Request, emit: Emit) -> Outcome:
     from orchestration import audit, dbt
 
     with writing(request, emit) as warehouse:
-        _declare(warehouse, dbt.sources())
+        if request.only_new or not request.argument:  # what a person chose is built as it is
+            _declare(warehouse, dbt.sources())
         seen = _seen(warehouse)
         changed = _changed(request, seen, warehouse)
-        selection = dbt.narrowed(request.argument, changed, audit.relations(warehouse))
+        there = audit.relations(warehouse)
+        is_job = request.only_new
+        selection = dbt.narrowed(request.argument, changed, there) if is_job else request.argument
         if selection is None:
             return _as_before(request, seen)
         with audit.pending(warehouse, request.argument, request.run_id):

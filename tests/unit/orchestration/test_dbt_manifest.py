@@ -58,7 +58,8 @@ def test_only_what_stands_on_changed_sources(
     [
         ({"marts.orders", "marts.users"}, "source:queue+"),
         ({"marts.orders", "marts.events"}, ""),
-        ({"marts.users", "marts.events"}, ""),
+        ({"marts.users", "marts.events"}, "source:queue+"),
+        (set(), ""),
     ],
 )
 def test_all_is_built_where_a_model_that_is_needed_never_was(
