@@ -80,8 +80,10 @@ class Shape:
         if arrived is None:
             return f"null::{kind}"
         if kind == "bigint":  # a plain cast would round '1.5' to 2
-            whole = f"regexp_full_match(trim(({arrived})::varchar), '{WHOLE_NUMBER}')"
-            return f"case when {whole} then try_cast({arrived} as bigint) end"
+            text, number = f"({arrived})::varchar", f"try_cast({arrived} as bigint)"
+            whole = f"{number}::varchar = {text}"  # spares most values the expression
+            whole += f" or regexp_full_match(trim({text}), '{WHOLE_NUMBER}')"
+            return f"case when {whole} then {number} end"
         if name in self.formats:
             arrived = f"try_strptime(({arrived})::varchar, {literal(self.formats[name])})"
         value = f"try_cast({arrived} as {kind})"

@@ -58,6 +58,8 @@ def contend(what: str, source: Path, folder: Path, dsn: str) -> None:
 
     import loaders.load  # noqa: F401
 
+    if dsn:
+        empty(dsn)
     if what == "ours, table there":
         first = folder / "first" / "first.csv"
         first.parent.mkdir()
@@ -67,6 +69,15 @@ def contend(what: str, source: Path, folder: Path, dsn: str) -> None:
     CONTENDERS[what](source, folder, dsn)
     found = {"wall": time.perf_counter() - begun, "cpu": cpu() - before, "peak": peak()}
     sys.stdout.write(json.dumps(found) + "\n")
+
+
+def empty(dsn: str) -> None:
+    """Drop what the run before has left in PostgreSQL."""
+    import psycopg2
+
+    with psycopg2.connect(dsn) as connection, connection.cursor() as cursor:
+        for schema in ("raw_bench", "raw_bench_staging"):
+            cursor.execute(f"drop schema if exists {schema} cascade")
 
 
 def cpu() -> float:
@@ -121,7 +132,7 @@ def main() -> None:
     parser.add_argument("rows", type=int, nargs="*", default=[1_000_000, 5_000_000])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--formats", nargs="*", default=list(HOW))
-    parser.add_argument("--parts", nargs="*", default=["others", "postgres"])
+    parser.add_argument("--parts", nargs="*", default=["duckdb", "others", "postgres"])
     for name in ("--only", "--source", "--folder", "--dsn"):
         parser.add_argument(name)
     given = parser.parse_args()
@@ -131,7 +142,7 @@ def main() -> None:
     folder = Path(mkdtemp(prefix="tidemill-bench-"))
     command = " ".join(["python -m tests.benchmarks.bench_files", *sys.argv[1:]])
     try:
-        for rows in given.rows:
+        for rows in given.rows if "duckdb" in given.parts else ():
             title = f"Files into DuckDB: {rows:,} rows"
             figures = duckdb(folder, rows, given)
             hand_in(Section(title=title, command=command, figures=figures, notes=NOTES))
