@@ -9,7 +9,6 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from loaders import SOURCES
 from loaders.errors import SettingMissing, TableStopped
@@ -28,9 +27,10 @@ from loaders.cursor import guard
 from loaders.drift import rules
 from loaders.duckdb_merge import duckdb_at
 from loaders.explain import explain
-from loaders.gate import REJECT_SHAPE, Gate, empty_rows, shape
+from loaders.gate import Gate
 from loaders.postgres_destination import postgres_at
 from loaders.quarantine import HINTS, TABLE
+from loaders.raw_tables import file_format, make_tables, shapes
 from loaders.retype import retype
 from loaders.side_table import add_table
 
@@ -38,9 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from dlt import Pipeline
-    from dlt.extract import DltResource, DltSource
+    from dlt.extract import DltSource
 
-    from loaders.shape import Shape
     from loaders.warehouse import Target
 
 
@@ -145,9 +144,7 @@ def declare(name: str, *, target: Target) -> None:
         with target.exclusive():
             pipeline = _pipeline(source, target)
             _finish_pending(pipeline)
-            shapes = _shapes(source)
-            if any(not _exists(pipeline, table) for table in (*shapes, TABLE)):
-                _declare(pipeline, source, shapes)
+            make_tables(pipeline, source)
     except Exception as error:
         raise explain(error, name) from error
 
@@ -195,24 +192,13 @@ def find_source(name: str, settings: Mapping[str, Any] | None = None) -> DltSour
 
 
 def _pipeline(source: DltSource, target: Target) -> Pipeline:
-    destination = duckdb_at(target.path) if target.path else postgres_at(_dlt_url(target.dsn or ""))
+    destination = duckdb_at(target.path) if target.path else postgres_at(target.dsn or "")
     return dlt.pipeline(
         source.name,
         pipelines_dir=str(var() / "dlt" / target.name),
         destination=destination,
         dataset_name=f"raw_{source.name}",
     )
-
-
-def _dlt_url(dsn: str) -> str:
-    """Return a PostgreSQL address in the one form dlt takes, a password in it in any case."""
-    from psycopg2.extensions import parse_dsn
-
-    parts = {"host": "localhost", "port": "5432", "password": "-", **parse_dsn(dsn)}
-    user, password, host, name = (
-        quote(parts[key] or "-", safe="") for key in ("user", "password", "host", "dbname")
-    )
-    return f"postgresql://{user}:{password}@{host}:{parts['port']}/{name}"
 
 
 def _finish_pending(pipeline: Pipeline) -> list[str]:
@@ -229,72 +215,34 @@ def _finish_pending(pipeline: Pipeline) -> list[str]:
 
 
 def _run(pipeline: Pipeline, source: DltSource, target: Target) -> list[str]:
-    shapes = _shapes(source)
-    resources = {name: source.resources[name] for name in shapes}
+    judged = shapes(source)
+    resources = {name: source.resources[name] for name in judged}
     notices = retype(pipeline, resources, target)
-    if any(not _exists(pipeline, table) for table in (*shapes, TABLE)):
-        _declare(pipeline, source, shapes)
+    make_tables(pipeline, source)
     stored = pipeline.schemas.get(pipeline.pipeline_name)
     known = {n: t["columns"] for n, t in stored.tables.items()} if stored else {}
     takes_nul = target.kind == "duckdb"
-    tally().rules.update(rules(source, known, shapes, takes_nul=takes_nul))
+    tally().rules.update(rules(source, known, judged, takes_nul=takes_nul))
     for name, resource in resources.items():
-        _guard(resource, replace(shapes[name], rule=tally().rule(name)))
-    feed_children(source.selected_resources, shapes)
-    pipeline.run(source, **_format(pipeline, "parquet")).raise_on_failed_jobs()
+        found = replace(judged[name], rule=tally().rule(name))
+        add_table(resource, TABLE, HINTS)  # gate one, and behind the cursor what is there already
+        resource.add_step(Gate(found))
+        guard(resource, found)
+    feed_children(source.selected_resources, judged)
+    pipeline.run(source, **file_format(pipeline, "parquet")).raise_on_failed_jobs()
     return notices
-
-
-def _shapes(source: DltSource) -> dict[str, Shape]:
-    found = {name: shape(resource) for name, resource in source.selected_resources.items()}
-    return {name: its for name, its in found.items() if its}
-
-
-def _guard(resource: DltResource, found: Shape) -> None:
-    """Put gate one, and behind the cursor the look at what is already there, into a resource."""
-    add_table(resource, TABLE, HINTS)
-    resource.add_step(Gate(found))
-    guard(resource, found)
-
-
-def _format(pipeline: Pipeline, name: str) -> Any:
-    """Return how rows reach PostgreSQL; DuckDB takes Arrow as Parquet, and a SELECT as it is."""
-    is_duckdb = pipeline.destination.destination_name == "duckdb"
-    return {} if is_duckdb else {"loader_file_format": name}
-
-
-def _exists(pipeline: Pipeline, table: str) -> bool:
-    schema = pipeline.schemas.get(pipeline.pipeline_name)
-    return schema is not None and table in schema.tables
-
-
-def _declare(pipeline: Pipeline, source: DltSource, shapes: dict[str, Shape]) -> None:
-    """Create a source's tables, so that models find them even before the first row."""
-    tables = [
-        dlt.resource(
-            [empty_rows(found)],
-            name=name,
-            columns=resource.compute_table_schema()["columns"],  # the keys are marked there
-            write_disposition=resource.write_disposition,
-        )
-        for name, resource in source.resources.items()
-        if (found := shapes.get(name))
-    ]
-    rejects = dlt.resource([empty_rows(REJECT_SHAPE)], name=TABLE, **HINTS)
-    # an empty Parquet file is more than dlt's way into PostgreSQL can take
-    pipeline.run([*tables, rejects], schema=source.schema, **_format(pipeline, "csv"))
 
 
 def _account(
     pipeline: Pipeline, source: DltSource, target: Target
 ) -> tuple[list[TableCount], list[str]]:
     """Count what each committed package brought, and tell what it changed."""
-    shapes = _shapes(source)
+    judged = shapes(source)
     tables: list[TableCount] = []
     notices: list[str] = []
     with target.connect() as connection:
         for load_id in package.committed(pipeline):
-            tally = package.tallies(pipeline, load_id, shapes)
+            tally = package.tallies(pipeline, load_id, judged)
             tables += table_counts(source.name, load_id, tally, connection)
             info = pipeline.get_load_package_info(load_id)
             notices += package.new_columns(info, source.name)

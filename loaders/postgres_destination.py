@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import dlt
 from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
@@ -41,6 +42,17 @@ class json_postgres(Resolved, dlt.destinations.postgres):  # noqa: N801  named a
         return capabilities  # type: ignore[no-any-return]
 
 
-def postgres_at(url: str) -> json_postgres:
-    """Return the destination for a PostgreSQL URL."""
-    return json_postgres(url, destination_name="postgres")
+def postgres_at(dsn: str) -> json_postgres:
+    """Return the destination for a PostgreSQL address, a URL or `key=value` pairs."""
+    return json_postgres(_dlt_url(dsn), destination_name="postgres")
+
+
+def _dlt_url(dsn: str) -> str:
+    """Return a PostgreSQL address in the one form dlt takes, a password in it in any case."""
+    from psycopg2.extensions import parse_dsn
+
+    parts = {"host": "localhost", "port": "5432", "password": "-", **parse_dsn(dsn)}
+    user, password, host, name = (
+        quote(parts[key] or "-", safe="") for key in ("user", "password", "host", "dbname")
+    )
+    return f"postgresql://{user}:{password}@{host}:{parts['port']}/{name}"

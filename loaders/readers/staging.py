@@ -2,7 +2,7 @@
 
 Into DuckDB a file's rows go straight into the raw table, under the id of a load that is not
 committed yet: models look at committed loads only. Should the load never be committed, the next one
-takes them out again, as the table `_arriving` names it. Another warehouse is handed Parquet files,
+takes them out again. Another warehouse is handed Parquet files,
 written from a DuckDB table that is as long as a batch.
 """
 
@@ -22,6 +22,7 @@ from loaders.accounting import tally
 from loaders.columns import duckdb_type, formats, literal, quoted
 from loaders.gate import reject_select
 from loaders.quarantine import rejected
+from loaders.readers.arriving import ARRIVING, begin, discard
 from loaders.readers.feed import Unreadable
 from loaders.readers.placing import Placed, Placer
 from loaders.shape import Shape
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from loaders.readers.files import File
     from loaders.readers.formats import CsvOptions
 
-ARRIVING: Final = "_arriving"
-"""The table of loads that have begun to put rows into a DuckDB warehouse."""
 MEMORY_LIMIT: Final = "400MB"
 REJECTS: Final = (
     "create temp table rejects (reject_id varchar, table_name varchar, reason varchar, "
@@ -105,7 +104,7 @@ class Staging:
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
         if failure and self.is_there:
             with suppress(duckdb.Error):
-                self._discard(self.load_id)
+                discard(self.connection, self.into, self.load_id)
         self.stack.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -114,7 +113,8 @@ class Staging:
         self.stack.enter_context(client)
         self.connection = client.native_connection
         self.into = client.make_qualified_table_name(self.shape.table)
-        self._discard_uncommitted(client.make_qualified_table_name(ARRIVING))
+        record = client.make_qualified_table_name(ARRIVING)
+        begin(self.connection, record, self.shape.table, self.into, self.load_id)
 
     def _open_aside(self) -> None:
         path = self.folder / "aside.duckdb"
@@ -123,27 +123,6 @@ class Staging:
         columns = self.shape.good({}, load_id="", extra="'' as _file, 0::bigint as _line,")
         self.connection.execute(f"create table arrived as select {columns} limit 0")
         self.into = "arrived"
-
-    def _discard_uncommitted(self, arriving: str) -> None:
-        """Delete the rows of a load that was never committed, and name this one."""
-        self.connection.execute(
-            f"create table if not exists {arriving} (load_id varchar, table_name varchar)"
-        )
-        loads = arriving.replace(ARRIVING, "_dlt_loads")
-        here = f"table_name = {literal(self.shape.table)}"
-        found = self.connection.execute(
-            f"select load_id from {arriving} where {here} and load_id not in "
-            f"(select load_id from {loads} where status = 0)"
-        ).fetchall()
-        for (load_id,) in found:
-            self._discard(load_id)
-        self.connection.execute(f"delete from {arriving} where {here}")
-        self.connection.execute(
-            f"insert into {arriving} values ({literal(self.load_id)}, {literal(self.shape.table)})"
-        )
-
-    def _discard(self, load_id: str) -> None:
-        self.connection.execute(f"delete from {self.into} where _dlt_load_id = {literal(load_id)}")
 
     def _widen(self, names: Iterable[str]) -> None:
         """Add columns that are new: declared ones as they are declared, others as text."""
