@@ -74,7 +74,9 @@ def narrowed(selection: str, changed: Collection[str] | None, there: Collection[
     return dbt_manifest.narrowed(_manifest, selection, changed, there) if _manifest else selection
 
 
-def build(request: Request, selection: str, emit: Emit) -> dict[str, Any]:
+def build(
+    request: Request, selection: str, emit: Emit, *, unit_tests: bool = True
+) -> dict[str, Any]:
     """Build and test the models and return what came of it (see `account`).
 
     A second try of the same run goes on where the first one failed, as `dbt retry` does.
@@ -83,13 +85,18 @@ def build(request: Request, selection: str, emit: Emit) -> dict[str, Any]:
         request: the step's.
         selection: as `dbt build --select` takes it; '' for all.
         emit: hears of each model.
+        unit_tests: whether to run those too: they test the SQL, and need not be run again for rows
+            that are new to SQL that has passed them.
 
     Raises:
         ModelsFailed: the project does not parse, or a model or test failed.
     """
     current = settings_.read(request.target)
     kept = request.artifacts / "dbt"
-    result = _build(selection, current, kept, emit)
+    command = _command(selection, kept)
+    if not unit_tests:
+        command += ["--exclude-resource-type", "unit_test"]
+    result = _build(command, current, emit)
     artifacts = current.dbt_target_path
     results = artifacts / "run_results.json"
     if result.result is None or not results.exists():
@@ -127,8 +134,7 @@ def expire(request: Request, days: int) -> list[str]:
     return told
 
 
-def _build(selection: str, current: Settings, kept: Path, emit: Emit) -> Any:
-    command = _command(selection, kept)
+def _build(command: list[str], current: Settings, emit: Emit) -> Any:
     results = current.dbt_target_path / "run_results.json"
     results.unlink(missing_ok=True)
     try:

@@ -38,7 +38,7 @@ def transform(request: Request, emit: Emit) -> Outcome:
         if selection is None:
             return _as_before(request, seen)
         with audit.pending(warehouse, request.argument, request.run_id):
-            detail = dbt.build(request, selection, emit)
+            detail = dbt.build(request, selection, emit, unit_tests=changed is None)
         return Outcome(detail={**detail, "seen": seen, "build": request.run_id})
 
 

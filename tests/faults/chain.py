@@ -11,6 +11,7 @@ import sys
 import time
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -162,9 +163,14 @@ def _fingerprint(connection: Connection, schema: str, table: str) -> tuple[int, 
         for name in connection.columns(schema, table)
         if not any(word in name for word in MORTAL)
     ]
-    # Rejects name the page they came from, and each chain's shop has a port of its own.
-    port = "regexp_replace({}::text, '127.0.0.1:[0-9]+', 'shop')"
-    row = f"md5(concat_ws('|', {', '.join(port.format(name) for name in sorted(columns))}))"
+    # Rejects name the page they came from, and each chain's shop has a port of its own; a user who
+    # is gone from the source is so from the moment at which that was seen, by the wall clock.
+    today = datetime.now(tz=UTC).strftime("%Y-%m-")
+    alike = (
+        "regexp_replace(regexp_replace({}::text, '127.0.0.1:[0-9]+', 'shop'), "
+        f"'{today}[0-9]{{{{2}}}} [0-9:.]+', 'now')"
+    )
+    row = f"md5(concat_ws('|', {', '.join(alike.format(name) for name in sorted(columns))}))"
     sql = (
         f"select count(*), coalesce(md5(string_agg(mark, '' order by mark)), '') "
         f'from (select {row} as mark from "{schema}"."{table}") as marks'
