@@ -107,7 +107,9 @@ def replay_some(
         )
     ]
     header = ("source", "table", "read", "loaded", "newer was there", "rejected again")
-    rows = [list(asdict(count).values()) for count in counts]
+    rows = [
+        [one.source, one.table, one.read, one.loaded, one.collapsed, one.rejected] for one in counts
+    ]
     if as_json:
         show.as_json({"tables": [asdict(count) for count in counts]})
     elif rows:
