@@ -98,7 +98,7 @@ def connect_duckdb(path: Path) -> Connection:
         if "lock" in str(error):
             raise WarehouseBusy(
                 f"Cannot open the warehouse '{path}': another process has it open. Close "
-                f"it, or read published.duckdb beside it instead, which is never locked."
+                f"it, or read the published copy beside it, published.duckdb: it is never locked."
             ) from error
         raise WarehouseFailed(_unopened(path, error)) from error
     except duckdb.Error as error:

@@ -56,7 +56,7 @@ def contents(target: Target, schema: str) -> dict[str, list[tuple[Any, ...]]]:
     with target.connect() as connection:
         tables = connection.execute(
             "select table_name from information_schema.tables where table_schema = ? "
-            "and table_name not like '\\_dlt%' escape '\\'",
+            "and table_name not like '\\_dlt%' escape '\\' and table_name <> '_arriving'",
             [schema],
         ).fetchall()
         assert tables
