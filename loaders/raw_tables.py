@@ -48,6 +48,6 @@ def _exists(pipeline: Pipeline, table: str) -> bool:
 
 
 def file_format(pipeline: Pipeline, name: str) -> dict[str, Any]:
-    """Return how rows reach PostgreSQL; DuckDB takes Arrow as Parquet, and a SELECT as it is."""
+    """Return how rows reach PostgreSQL; DuckDB takes Arrow as Parquet without being told."""
     is_duckdb = pipeline.destination.destination_name == "duckdb"
     return {} if is_duckdb else {"loader_file_format": name}
