@@ -42,16 +42,18 @@ def forget(pipeline: Pipeline, is_recorded: Callable[[str], bool]) -> None:
 
 
 def discard_spent(pipeline: Pipeline) -> None:
-    """Delete extracted packages that were normalized, which a kill left there, whole or in part.
+    """Delete extracted packages that are done with, which a kill left there, whole or in part.
 
     dlt renames the normalized package into its place and then deletes the extracted one file by
-    file; killed in between, it would normalize the same rows again, or miss a file that is gone.
+    file, as it does with an empty one; killed in between, it would normalize the same rows again,
+    or miss a file that is gone.
     """
     done = {*pipeline.list_normalized_load_packages(), *pipeline.list_completed_load_packages()}
     for load_id in pipeline.list_extracted_load_packages():
         place = Path("normalize", "extracted", load_id)
-        schema = Path(pipeline.working_dir, place, PackageStorage.SCHEMA_FILE_NAME)
-        if load_id in done or not schema.exists():
+        parts = (PackageStorage.SCHEMA_FILE_NAME, PackageStorage.NEW_JOBS_FOLDER)
+        is_whole = all(Path(pipeline.working_dir, place, part).exists() for part in parts)
+        if load_id in done or not is_whole:
             _delete_whole(pipeline, place)
     for folder in Path(pipeline.working_dir, "normalize").glob("*/"):
         if folder.name != "extracted":

@@ -60,6 +60,7 @@ def kill_at(point: str, count: int) -> None:
         "normalize": (Pipeline, "normalize"),
         "normalized, not deleted": (packages.PackageStorage, "delete_package"),
         "normalized, half deleted": (packages.PackageStorage, "delete_package"),
+        "empty, half deleted": (packages.PackageStorage, "delete_package"),
         "load": (Pipeline, "load"),
         "job begins": (packages.PackageStorage, "start_job"),
         "job done, not marked": (packages.PackageStorage, "save_pending_transition"),
@@ -81,6 +82,9 @@ def kill_at(point: str, count: int) -> None:
             if point == "normalized, half deleted":
                 storage, load_id = args
                 Path(storage.storage.storage_path, load_id, "schema.json").unlink()
+            if point == "empty, half deleted":
+                storage, load_id = args
+                Path(storage.storage.storage_path, load_id, "new_jobs").rmdir()
             os.kill(os.getpid(), signal.SIGKILL)
         return original(*args, **kwargs)
 

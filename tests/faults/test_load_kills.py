@@ -143,3 +143,18 @@ def test_killed_and_run_again(
     assert [numbers[1] for numbers in hit.accounts().values()] == [
         numbers[1] for numbers in calm.accounts().values()
     ]
+
+
+def test_killed_while_the_package_of_nothing_new_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEMILL_VAR", str(tmp_path))
+    hit = Victim(
+        tmp_path / "hit", Target(name="duckdb", kind="duckdb", path=tmp_path / "warehouse.duckdb")
+    )
+    hit.day(1)
+    assert hit.load() == 0
+    before = hit.state()
+    assert hit.load("empty, half deleted") == -signal.SIGKILL
+    assert hit.load() == 0
+    assert hit.state() == before
