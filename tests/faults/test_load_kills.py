@@ -153,6 +153,8 @@ def test_killed_while_the_package_of_nothing_new_is_deleted(
         tmp_path / "hit", Target(name="duckdb", kind="duckdb", path=tmp_path / "warehouse.duckdb")
     )
     hit.day(1)
+    with sqlite3.connect(hit.database) as connection:  # a bad row at the cursor is sent each time
+        connection.execute("delete from orders where id = 'bad'")
     assert hit.load() == 0
     before = hit.state()
     assert hit.load("empty, half deleted") == -signal.SIGKILL
