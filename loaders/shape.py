@@ -24,6 +24,11 @@ TIMES: Final = {
     "date": "'4713-01-01 (BC)'::date and '290000-01-01'",
 }
 """From PostgreSQL's first moment on; what is infinite lies beyond."""
+FOUR_DIGITS: Final = r"\s*[+-]?\d{4}"
+"""How a year is written: '05-01-20' is no day of the year 5."""
+LEAST: Final = 1e-15
+NOISE: Final = 1e-12
+"""What a decimal may differ from what arrived, as a share of it: 19.990000000000002 is 19.99."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,11 +93,23 @@ class Shape:
             arrived = f"try_strptime(({arrived})::varchar, {literal(self.formats[name])})"
         value = f"try_cast({arrived} as {kind})"
         if kind in TIMES:
-            return f"case when {value} between {TIMES[kind]} then {value} end"
+            return f"case when {self._is_time(name, arrived, value)} then {value} end"
+        if kind.startswith("decimal"):
+            return f"case when {_is_exact(arrived, value)} then {value} end"
         if kind == "json":
             bare = f"regexp_replace({value}::varchar, {literal(JSON_STRING)}, '', 'g')"
             return f"case when not regexp_matches({bare}, {literal(NO_JSON)}) then {value} end"
         return value
+
+    def _is_time(self, name: str, arrived: str, value: str) -> str:
+        """Return the condition that a date or time is what arrived: a cast would cut a time off."""
+        kind, text = self.types[name], f"({arrived})::varchar"
+        year = f"{value} >= '1000-01-01' or regexp_matches({text}, '^{FOUR_DIGITS}')"
+        is_time = f"{value} between {TIMES[kind]} and ({year})"
+        if kind != "date" or name in self.formats:
+            return is_time
+        moment = f"try_cast(trim({text}) as timestamp)"
+        return f"{is_time} and ({value}::varchar = {text} or {value} = {moment})"
 
     def reason(self, fields: Mapping[str, str]) -> str:
         """Return the expression that tells why a row does not pass: '' when it does."""
@@ -128,3 +145,10 @@ class Shape:
             for name, value in fields.items()
             if self.types.get(name, "varchar") == "varchar" and not self.rule.takes_nul
         }
+
+
+def _is_exact(arrived: str, value: str) -> str:
+    """Return the condition that a decimal is what arrived: a cast would round 1.005 to 1.01."""
+    number = f"try_cast({arrived} as double)"
+    close = f"abs({value}::double - {number}) <= greatest({LEAST}, abs({number}) * {NOISE})"
+    return f"{value}::varchar = ({arrived})::varchar or {close}"
