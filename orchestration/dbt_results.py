@@ -44,6 +44,7 @@ def account(results: Mapping[str, Any], places: Mapping[str, tuple[str, str]]) -
 def _node(entry: Mapping[str, Any], places: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
     kind, _, rest = entry["unique_id"].partition(".")
     message = " ".join(str(entry.get("message") or "").split())
+    message = message.partition(" > in macro ")[0].rstrip(".")  # which of dbt's called which
     label, compiled = places.get(entry["unique_id"], (rest.split(".")[1], ""))
     return {
         "name": label,

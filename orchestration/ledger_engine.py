@@ -101,8 +101,8 @@ def _refuse_newer(found: int) -> None:
 
 def unreachable(place: str, error: SQLAlchemyError) -> LedgerFailed:
     """Return one clear sentence for a ledger that does not answer."""
-    reason = " ".join(str(getattr(error, "orig", None) or error).split())
+    reason = " ".join(str(getattr(error, "orig", None) or error).split()).rstrip(".?")
     return LedgerFailed(
-        f"Cannot use the ledger '{place}': {reason}. "
-        "Check TIDEMILL_LEDGER_URL, and that the folder or server can be written to."
+        f"Cannot use the ledger '{place}': {reason}. Check that this server or folder can be "
+        "written to; TIDEMILL_LEDGER_URL says where it is, else TIDEMILL_POSTGRES_DSN does."
     )

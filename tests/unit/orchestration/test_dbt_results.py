@@ -61,6 +61,13 @@ def test_a_model_that_cannot_be_built_is_told_in_one_line() -> None:
     )
 
 
+def test_what_macros_of_dbt_called_each_other_is_left_out() -> None:
+    told = "Compilation Error\n no columns\n\n> in macro a (a.sql)\n> called by macro b (b.sql)"
+    failed = result("model.shop.orders", "error", message=told)
+    detail = dbt_results.account({"results": [failed]}, {})
+    assert "could not be built: Compilation Error no columns. What" in dbt_results.sentence(detail)
+
+
 def test_a_failed_build_goes_on_at_failed_models_and_those_that_failed_tests_look_at() -> None:
     assert dbt_results.undone(RESULTS, PARENTS) == ["orders+", "users+"]
     fresh = {"results": [result("test.shop.fresh.2", "error")]}

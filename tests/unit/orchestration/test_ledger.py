@@ -162,7 +162,7 @@ def test_an_old_ledger_is_brought_up_and_keeps_what_it_holds(ledger: Ledger) -> 
 
 def test_a_place_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(LedgerFailed, match="Check TIDEMILL_LEDGER_URL"):
+    with pytest.raises(LedgerFailed, match="TIDEMILL_LEDGER_URL says where"):
         Ledger.open(f"sqlite:///{tmp_path}/file/ledger.sqlite")
 
 
