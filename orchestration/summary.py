@@ -117,9 +117,11 @@ def where_next(run: Mapping[str, Any], settings: Settings) -> list[str]:
             lines += [f"  marts    {published}", f"           {_query(published)}"]
         if report := detail.get("report"):
             lines.append(f"  report   {report}")
-    if settings.target.kind == "postgres":
+    if settings.target.kind == "postgres" and any(detail.get("published") for detail in details):
         query = QUERY.replace("marts.", "published.")
         lines.append(f'  marts    psql "{settings.target.place}" -c "{query}"')
+    if [row["kind"] for row in run["steps"]] == ["transform"]:
+        lines.append(f"  publish  {_command()} publish lets readers see the marts as they are now")
     files = [file for row in run["deliveries"] for file in row["files"] or ()]
     if files:
         lines.append(f"  files    {files[-1]}")
