@@ -27,7 +27,7 @@ def transform(request: Request, emit: Emit) -> Outcome:
     """
     from orchestration import audit, dbt
 
-    with writing(request, emit) as warehouse:
+    with writing(request, emit) as warehouse, warehouse.held_open():
         if request.only_new or not request.argument:  # what a person chose is built as it is
             _declare(warehouse, dbt.sources())
         seen = _seen(warehouse)
@@ -60,7 +60,7 @@ def _declare(warehouse: Target, wanted: set[str]) -> None:
 
 def unchanged(request: Request, emit: Emit) -> Outcome:
     """Tell whether the models stand as they were built and tested; needs no dbt to find out."""
-    with writing(request, emit) as warehouse:
+    with writing(request, emit) as warehouse, warehouse.held_open():
         seen = _seen(warehouse)
         if _changed(request, seen, warehouse) == set():
             return _as_before(request, seen)
@@ -98,7 +98,7 @@ def publish(request: Request, emit: Emit) -> Outcome:
     if build and before.get("build") == build and _is_there(before["published"]):
         same = before.get("quarantine", {})
         return Outcome(detail={**before, "unchanged": True, "quarantine_before": same})
-    with writing(request, emit) as warehouse:
+    with writing(request, emit) as warehouse, warehouse.held_open():
         counted = audit.passed(warehouse)
         place = _published(warehouse)
     told = {"quarantine": counted, "quarantine_before": before.get("quarantine", {})}

@@ -54,6 +54,12 @@ class Request:
     """Of all load packages the newest that brought nothing, each as `<source> <load id>`."""
 
     @property
+    def has_news(self) -> bool:
+        """Whether a load that this step needs brought something."""
+        quiet = {each.rpartition(" ")[2] for each in self.idle}
+        return any(not quiet.issuperset(need.get("load_ids", ())) for need in self.needs)
+
+    @property
     def log(self) -> Path:
         """Where the step's libraries print to."""
         return self.artifacts / f"{self.step.replace(' ', '-')}.log"
@@ -179,7 +185,7 @@ _PARTS: Final = (
     "orchestration.report",
 )
 _LOADERS: Final = ",".join((*_PARTS, *SOURCES.values(), *OUTPUTS.values(), *_LIBRARIES))
-_DBT: Final = "orchestration.dbt"
+_DBT: Final = "orchestration.dbt,dbt.task.build,dbt_common.clients.agate_helper,babel.dates"
 
 KINDS: Final = {
     "load": Kind(function="orchestration.load_steps:load", preload=_LOADERS),

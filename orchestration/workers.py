@@ -68,7 +68,7 @@ class Workers:
             Cancelled: it was ended because `stop` was set.
         """
         kind = self.kinds[request.kind]
-        if kind.shortcut and request.only_new and request.before:
+        if kind.shortcut and request.only_new and request.before and not request.has_news:
             outcome = self._call(kind.shortcut, request, timeout, stop, emit)
             if outcome.detail.get("unchanged"):
                 return outcome

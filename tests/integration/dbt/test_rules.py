@@ -66,6 +66,12 @@ def test_a_row_that_gets_lost_is_noticed(warehouse: Warehouse) -> None:
     counts = "count_raw, count_staging, count_quarantine, count_collapsed"
     told = warehouse.execute(f"select {counts} from test_failures.{lost[0]}")
     assert told == [(2, 1, 0, 0)]
+    kept = "select table_name from information_schema.tables where table_schema = 'test_failures'"
+    assert warehouse.execute(kept) == [(lost[0],)]
+
+    warehouse.execute("delete from raw_shop_db.orders where id = 2")
+    warehouse.dbt("test", "--select", "stg_shop_db__orders")
+    assert warehouse.execute(kept) == []
 
 
 def test_raw_is_staging_and_quarantine_and_collapsed(warehouse: Warehouse) -> None:

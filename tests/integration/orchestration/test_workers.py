@@ -130,6 +130,10 @@ def test_a_step_that_may_be_left_as_it_is_is_looked_at_first(
     assert run(own_workers, same).detail == {"unchanged": True, "looked": True}  # type: ignore[attr-defined]
     assert run(own_workers, other).detail["argument"] == "other"  # type: ignore[attr-defined]
     assert run(own_workers, always).detail["argument"] == "same"  # type: ignore[attr-defined]
+    quiet = replace(same, needs=({"load_ids": ["1"]},), idle=("shop 1",))
+    assert run(own_workers, quiet).detail == {"unchanged": True, "looked": True}  # type: ignore[attr-defined]
+    news = replace(quiet, needs=({"load_ids": ["1", "2"]},))
+    assert run(own_workers, news).detail["argument"] == "same"  # type: ignore[attr-defined]
 
 
 def test_kill_9_of_the_runner_ends_its_steps(home: Path, tmp_path: Path) -> None:
