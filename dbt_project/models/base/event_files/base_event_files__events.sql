@@ -1,52 +1,50 @@
-{% set key = "coalesce(event_id, _file || ':' || cast(_line as text))" %}
+{% set key = "coalesce(told.event_id, told._file || ':' || cast(told._line as text))" %}
 with
 
+arrivals as (
+    select
+        told.*,
+        {{ key }} as _key,
+        told._dlt_load_id as _load_id
+    from {{ source('event_files', 'events') }} as told
+    where told.{{ is_committed('event_files', since=watermark()) }}
+),
+
 {% if is_incremental() %}
-files as (
-    select * from {{ source('event_files', '_files') }}
-    where table_name = 'events' and {{ is_committed('event_files', since=watermark()) }}
+-- a file that arrives anew replaces its old rows: what it no longer holds may be in another
+left_behind as (
+    select
+        present._key,
+        files._dlt_load_id as _load_id
+    from {{ this }} as present
+    inner join {{ source('event_files', '_files') }} as files on present._file = files.path
+    where
+        present._is_current
+        and files.table_name = 'events'
+        and files.{{ is_committed('event_files', since=watermark()) }}
+        and not exists (select 1 from arrivals where arrivals._key = present._key)
+),
+
+elsewhere as (
+    select
+        told.*,
+        left_behind._key,
+        left_behind._load_id
+    from left_behind
+    left join {{ source('event_files', 'events') }} as told
+        on left_behind._key = {{ key }} and told.{{ is_committed('event_files') }}
 ),
 {% endif %}
 
-touched as (
-    select
-        {{ key }} as _key,
-        max(_dlt_load_id) as _load_id
-    from {{ source('event_files', 'events') }}
-    where {{ is_committed('event_files', since=watermark()) }}
-    group by {{ key }}
-    {% if is_incremental() %}
-    -- a file that arrives anew replaces its old rows: what it no longer holds is touched too
-    union all
-    select
-        present._key,
-        files._dlt_load_id
-    from {{ this }} as present
-    inner join files on present._file = files.path
-    where present._is_current
-    {% endif %}
-),
-
-told as (
-    select
-        *,
-        {{ key }} as _told_key
-    from {{ source('event_files', 'events') }}
-    where {{ is_committed('event_files') }}
-),
-
--- only what is touched is ranked and judged: the cost follows what is new
 latest as (
     select
-        told.*,
-        touched._key,
-        touched._load_id,
+        *,
         row_number() over (
-            partition by touched._key
-            order by told._dlt_load_id desc, told._file desc, told._line desc, touched._load_id desc
+            partition by _key order by _dlt_load_id desc, _file desc, _line desc
         ) as _rank
-    from touched
-    left join told on touched._key = told._told_key
+    from {% if is_incremental() %} (
+        select * from arrivals union all select * from elsewhere
+    ) as told {% else %} arrivals {% endif %}
 ),
 
 final as (
@@ -75,4 +73,6 @@ final as (
     where _rank = 1
 )
 
+-- what arrived together lies together, so that a change of it touches few pages
 select * from final
+order by _dlt_load_id, _file, _line

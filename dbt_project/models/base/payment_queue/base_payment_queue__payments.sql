@@ -1,21 +1,13 @@
-{% set key = "coalesce(cast(payment_id as text), message_id)" %}
+{% set key = "coalesce(cast(told.payment_id as text), told.message_id)" %}
 with
 
 touched as (
     select
         {{ key }} as _key,
-        max(_dlt_load_id) as _load_id
-    from {{ source('payment_queue', 'payments') }}
-    where {{ is_committed('payment_queue', since=watermark()) }}
+        max(told._dlt_load_id) as _load_id
+    from {{ source('payment_queue', 'payments') }} as told
+    where told.{{ is_committed('payment_queue', since=watermark()) }}
     group by {{ key }}
-),
-
-told as (
-    select
-        *,
-        {{ key }} as _told_key
-    from {{ source('payment_queue', 'payments') }}
-    where {{ is_committed('payment_queue') }}
 ),
 
 -- only what is touched is ranked and judged: the cost follows what is new
@@ -32,7 +24,8 @@ latest as (
                 told.message_id desc
         ) as _rank
     from touched
-    left join told on touched._key = told._told_key
+    left join {{ source('payment_queue', 'payments') }} as told
+        on touched._key = {{ key }} and told.{{ is_committed('payment_queue') }}
 ),
 
 final as (

@@ -23,11 +23,6 @@ touched as (
     {% endif %}
 ),
 
-told as (
-    select * from {{ source('shop_api', 'users') }}
-    where {{ is_committed('shop_api') }}
-),
-
 -- only what is touched is ranked and judged: the cost follows what is new
 latest as (
     select
@@ -39,7 +34,8 @@ latest as (
             order by told.updated_at desc nulls last, told._dlt_load_id desc
         ) as _rank
     from touched
-    left join told on touched._key = told.id
+    left join {{ source('shop_api', 'users') }} as told
+        on touched._key = told.id and told.{{ is_committed('shop_api') }}
 ),
 
 final as (

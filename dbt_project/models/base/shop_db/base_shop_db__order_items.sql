@@ -9,11 +9,6 @@ touched as (
     group by id
 ),
 
-told as (
-    select * from {{ source('shop_db', 'order_items') }}
-    where {{ is_committed('shop_db') }}
-),
-
 -- only what is touched is ranked and judged: the cost follows what is new
 latest as (
     select
@@ -25,7 +20,8 @@ latest as (
             order by told.updated_at desc nulls last, told._dlt_load_id desc
         ) as _rank
     from touched
-    left join told on touched._key = told.id
+    left join {{ source('shop_db', 'order_items') }} as told
+        on touched._key = told.id and told.{{ is_committed('shop_db') }}
 ),
 
 final as (

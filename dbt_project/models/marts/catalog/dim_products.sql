@@ -2,19 +2,19 @@
 
 with
 
-touched as (
-    select distinct id as product_id
-    from {{ ref('base_shop_db__products') }}
+products as (
+    select * from {{ ref('stg_shop_db__products') }}
     where _load_id > '{{ watermark() }}'
 ),
 
-products as (
-    select * from {{ ref('stg_shop_db__products') }}
+replaced as (
+    select distinct id as product_id from {{ ref('base_shop_db__products') }}
+    where not _is_current and _load_id > '{{ watermark() }}'
 ),
 
 final as (
     select
-        touched.product_id,
+        coalesce(products.product_id, replaced.product_id) as product_id,
         products.sku,
         products.product_name,
         products.category,
@@ -26,8 +26,8 @@ final as (
         products.updated_at,
         products._load_id,
         case when products.product_id is not null then {{ code_version() }} end as _code
-    from touched
-    left join products on touched.product_id = products.product_id
+    from products
+    full join replaced on products.product_id = replaced.product_id
 )
 
 select * from final

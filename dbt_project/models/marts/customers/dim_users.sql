@@ -2,19 +2,19 @@
 
 with
 
-touched as (
-    select distinct id as user_id
-    from {{ ref('base_shop_api__users') }}
+users as (
+    select * from {{ ref('stg_shop_api__users') }}
     where _load_id > '{{ watermark() }}'
 ),
 
-users as (
-    select * from {{ ref('stg_shop_api__users') }}
+replaced as (
+    select distinct id as user_id from {{ ref('base_shop_api__users') }}
+    where not _is_current and _load_id > '{{ watermark() }}'
 ),
 
 final as (
     select
-        touched.user_id,
+        coalesce(users.user_id, replaced.user_id) as user_id,
         users.email,
         users.first_name,
         users.last_name,
@@ -25,8 +25,8 @@ final as (
         users.updated_at,
         users._load_id,
         case when users.user_id is not null then {{ code_version() }} end as _code
-    from touched
-    left join users on touched.user_id = users.user_id
+    from users
+    full join replaced on users.user_id = replaced.user_id
 )
 
 select * from final

@@ -2,18 +2,19 @@
 
 with
 
-touched as (
-    select distinct id from {{ ref('base_shop_api__users') }}
+users as (
+    select * from {{ ref('stg_shop_api__users') }}
     where _load_id > '{{ watermark() }}'
 ),
 
-users as (
-    select * from {{ ref('stg_shop_api__users') }}
+replaced as (
+    select distinct id from {{ ref('base_shop_api__users') }}
+    where not _is_current and _load_id > '{{ watermark() }}'
 ),
 
 final as (
     select
-        touched.id,
+        coalesce(users.user_id, replaced.id) as id,
         users.email,
         users.full_name,
         users.created_at,
@@ -21,8 +22,8 @@ final as (
         {{ arrived_at('users._load_id') }} as processed_at,
         users._load_id,
         case when users.user_id is not null then {{ code_version() }} end as _code
-    from touched
-    left join users on touched.id = users.user_id
+    from users
+    full join replaced on users.user_id = replaced.id
 )
 
 select * from final

@@ -2,18 +2,19 @@
 
 with
 
-touched as (
-    select distinct id as order_item_id from {{ ref('base_shop_db__order_items') }}
-    where _load_id > '{{ watermark() }}'
-),
-
 items as (
     select * from {{ ref('stg_shop_db__order_items') }}
+    where not is_deleted and _load_id > '{{ watermark() }}'
+),
+
+replaced as (
+    select distinct id as order_item_id from {{ ref('base_shop_db__order_items') }}
+    where not _is_current and _load_id > '{{ watermark() }}'
 ),
 
 final as (
     select
-        touched.order_item_id,
+        coalesce(items.order_item_id, replaced.order_item_id) as order_item_id,
         items.order_id,
         items.product_id,
         items.quantity,
@@ -22,8 +23,8 @@ final as (
         items.updated_at,
         items._load_id,
         case when items.order_item_id is not null then {{ code_version() }} end as _code
-    from touched
-    left join items on touched.order_item_id = items.order_item_id and not items.is_deleted
+    from items
+    full join replaced on items.order_item_id = replaced.order_item_id
 )
 
 select * from final

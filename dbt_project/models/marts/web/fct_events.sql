@@ -2,19 +2,19 @@
 
 with
 
-touched as (
-    select distinct event_id
-    from {{ ref('base_event_files__events') }}
-    where event_id is not null and _load_id > '{{ watermark() }}'
-),
-
 events as (
     select * from {{ ref('stg_event_files__events') }}
+    where _load_id > '{{ watermark() }}'
+),
+
+replaced as (
+    select distinct event_id from {{ ref('base_event_files__events') }}
+    where not _is_current and event_id is not null and _load_id > '{{ watermark() }}'
 ),
 
 final as (
     select
-        touched.event_id,
+        coalesce(events.event_id, replaced.event_id) as event_id,
         events.user_id,
         events.event_type,
         events.page_url,
@@ -23,8 +23,8 @@ final as (
         events.occurred_on,
         events._load_id,
         case when events.event_id is not null then {{ code_version() }} end as _code
-    from touched
-    left join events on touched.event_id = events.event_id
+    from events
+    full join replaced on events.event_id = replaced.event_id
 )
 
 select * from final
