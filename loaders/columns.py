@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from dlt.common.normalizers.naming.snake_case import NamingConvention
+from loaders.naming import NamingConvention
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

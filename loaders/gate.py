@@ -6,6 +6,7 @@ Set-wise in DuckDB: rows never pass through Python one by one.
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import dlt
@@ -18,11 +19,12 @@ from loaders.accounting import tally
 from loaders.addresses import shown_url
 from loaders.columns import duckdb_type, formats, literal, named, quoted
 from loaders.drift import ANYTHING, Rule
+from loaders.naming import distinct
 from loaders.quarantine import COLUMNS, SHOWN_NUL, TABLE, rejected
 from loaders.shape import Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from dlt.extract import DltResource
 
@@ -140,12 +142,12 @@ class Gate(ItemTransform[Any, Any]):
         if isinstance(item, pa.RecordBatch):
             item = pa.Table.from_batches([item])
         if isinstance(item, pa.Table):
-            fields = {normalize(name): quoted(name) for name in item.column_names}
+            fields = named_apart([item.column_names], quoted)
             return item, fields, "to_json(page)::varchar"
         rows = item if isinstance(item, list) else [item]
-        names = dict.fromkeys(name for row in rows for name in row)
         page = pa.table({"payload": [as_json(row) for row in rows]})
-        return page, {normalize(n): json_field("payload", n) for n in names}, "payload"
+        kinds = dict.fromkeys(tuple(row) for row in rows)
+        return page, named_apart(kinds, partial(json_field, "payload")), "payload"
 
 
 def as_json(row: Any) -> str:
@@ -159,7 +161,25 @@ def as_json(row: Any) -> str:
 
 def normalize(name: str) -> str:
     """Return a source's column name as dlt writes it in the warehouse."""
-    return str(dlt.current.source_schema().naming.normalize_identifier(name))
+    naming = dlt.current.source_schema().naming
+    return str(naming.normalize_identifier(name if name.strip() else "unnamed"))
+
+
+def named_apart(
+    rows: Collection[Sequence[str]], value: Callable[[str], str], taken: Iterable[str] = ()
+) -> dict[str, str]:
+    """Return the SQL expression of each column of a file or page, by its name in the warehouse.
+
+    Args:
+        rows: the names that a row has in the source; each list of them once.
+        value: returns the expression of what has one of these names.
+        taken: names that columns of ours have.
+    """
+    found = distinct(rows, normalize, ("_dlt_load_id", *taken))
+    return {
+        name: f"coalesce({', '.join(map(value, sources))})" if sources[1:] else value(sources[0])
+        for name, sources in found.items()
+    }
 
 
 def json_field(document: str, key: str) -> str:
@@ -169,6 +189,8 @@ def json_field(document: str, key: str) -> str:
 
 def json_path(key: str) -> str:
     """Return DuckDB's path of one key of a JSON document."""
+    if not key:
+        return "/"
     return '$."' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loaders.columns import literal
 from loaders.errors import RowsUnaccounted
-from loaders.gate import normalize, reject_select
+from loaders.gate import named_apart, reject_select
 from loaders.shape import TIMES
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from loaders.readers.formats import Arrival
     from loaders.shape import Shape
 
+PLACE: Final = ("_file", "_line")
 FITTING: Final = {
     "varchar": {"VARCHAR"},
     "bigint": {"BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UINTEGER", "USMALLINT", "UTINYINT"},
@@ -48,16 +49,17 @@ class Span:
 
 def normalized(arrival: Arrival) -> dict[str, str]:
     """Return a file's fields by the names that they have in the warehouse."""
-    return {normalize(name): expression for name, expression in arrival.fields.items()}
+    rows = arrival.key_lists or [list(arrival.fields)]
+    return named_apart(rows, arrival.fields.__getitem__, PLACE)
 
 
 def doubtful(arrival: Arrival, shape: Shape) -> dict[str, str]:
     """Return the fields of a file that may hold what is not of the declared type."""
-    types = {normalize(source): kind for source, kind in arrival.types.items()}
+    types = {arrival.fields[name]: kind for name, kind in arrival.types.items()}
     return {
         name: expression
         for name, expression in normalized(arrival).items()
-        if _may_not_fit(types.get(name, "?"), shape.types.get(name, ""), shape)
+        if _may_not_fit(types.get(expression, "?"), shape.types.get(name, ""), shape)
     }
 
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 from loaders.accounting import tally
 from loaders.columns import literal, quoted
 from loaders.gate import normalize, reject_select
+from loaders.naming import distinct
 from loaders.quarantine import rejected
 from loaders.shape import Shape
 
@@ -179,8 +180,10 @@ class Judge:
         """Return each column's expression, and the shape that knows which types arrived."""
         fields: dict[str, str] = {}
         fit, bounded = set(), set()
+        found = distinct([page.column_names], normalize, ["_dlt_load_id"])
+        names = {source: name for name, (source,) in found.items()}
         for column in page.schema:
-            name = normalize(column.name)
+            name = names[column.name]
             wanted = self.shape.types.get(name, "varchar")
             fields[name] = self._expression(column, wanted)
             if pa.types.is_temporal(column.type) and wanted in {"timestamptz", "date"}:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 NO_DELIMITER: Final = "\x01\x02\x03\x04"
 KEEP_BROKEN: Final = "store_rejects=true, rejects_table='broken', rejects_scan='broken_scan'"
 """Option of read_csv: lines that are no rows go to the table `broken`."""
+KEY_LISTS: Final = 20
+"""So many kinds of objects in a JSON Lines file are told apart at a glance."""
 KINDS: Final = {
     "csv": "csv",
     "tsv": "csv",
@@ -63,6 +65,8 @@ class Arrival:
     """Source column to the SQL expression of its value."""
     payload: str
     """SQL expression of the whole row as text."""
+    key_lists: Sequence[Sequence[str]] = ()
+    """The columns that one row may have; those of all fields where it is empty."""
     types: dict[str, str] = field(default_factory=dict)
     """Source column to DuckDB type, where a format has types."""
     line: str = ""
@@ -108,16 +112,17 @@ def csv_arrival(place: Path, names: list[str], options: CsvOptions) -> Arrival:
     )
 
 
-def jsonl_arrival(place: Path, keys: Sequence[str], key_lists: Sequence[Sequence[str]]) -> Arrival:
-    """Return a JSON Lines file's rows, with the given keys as fields.
+def jsonl_arrival(place: Path, key_lists: Sequence[Sequence[str]], *, are_all: bool) -> Arrival:
+    """Return a JSON Lines file's rows.
 
     Args:
         place: where its bytes are.
-        keys: what is looked for.
-        key_lists: the keys of one object each, in their order; an object unlike any is novel.
+        key_lists: the keys of one object each, in their order.
+        are_all: whether there are no others; else an object unlike any is novel.
     """
+    keys = sorted({key for keys in key_lists for key in keys})
     paths = ", ".join(literal(json_path(key)) for key in keys)
-    known = "".join(f", [{', '.join(map(literal, keys))}]" for keys in key_lists)
+    known = "".join(f", [{', '.join(map(literal, keys))}]" for keys in key_lists[:KEY_LISTS])
     return Arrival(
         relation=(
             "select line, is_object, "
@@ -125,12 +130,15 @@ def jsonl_arrival(place: Path, keys: Sequence[str], key_lists: Sequence[Sequence
             f"from ({_json_lines(place, KEEP_BROKEN)})"
         ),
         fields={key: f"_values[{number}]" for number, key in enumerate(keys, 1)},
+        key_lists=key_lists,
         payload="line",
         unreadable="case when is_object is null then 'not valid JSON' "
         "when not is_object then 'not a JSON object' end",
         is_blank="is_object is null and trim(coalesce(line, '')) = ''",
         # as many keys as values: none is unknown, and their list need not be compared
-        is_novel="case when not coalesce(is_object, false) then false "
+        is_novel="false"
+        if are_all
+        else "case when not coalesce(is_object, false) then false "
         "when len(json_keys(line)) = list_count(_values) then false "
         f"else json_keys(line) not in ([]::varchar[]{known}) end",
     )
@@ -192,12 +200,14 @@ def _header(path: Path, options: CsvOptions) -> list[str]:
 
 
 def _distinct(names: list[str]) -> list[str]:
-    """Give columns of the same or no name a number, as there must be one of each."""
-    found: list[str] = []
-    for position, name in enumerate(names, 1):
-        candidate = name or f"column_{position}"
-        found.append(candidate if candidate not in found else f"{candidate}_{position}")
-    return found
+    """Give columns of the same or no name a number; DuckDB takes no note of capitals."""
+    given = [name or f"column_{position}" for position, name in enumerate(names, 1)]
+    found, used = dict(enumerate(given)), set[str]()
+    for position in sorted(found, key=lambda at: given[at] != given[at].lower()):
+        while found[position].lower() in used:
+            found[position] += f"_{position + 1}"
+        used.add(found[position].lower())
+    return list(found.values())
 
 
 def _list(texts: Sequence[str]) -> str:

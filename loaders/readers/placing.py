@@ -28,7 +28,7 @@ from loaders.readers.formats import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from loaders.shape import Shape
@@ -40,7 +40,6 @@ NOVEL: Final = "2"
 """These stand for a row's line until it is numbered."""
 SAMPLE_ROWS: Final = 10_000
 """So many objects of a JSON Lines file tell its keys, unless one further on has others."""
-KEY_LISTS: Final = 20
 NUMBERED_ROWS: Final = 2_000_000
 """Rows numbered at once: what changes is held in memory."""
 
@@ -136,7 +135,7 @@ class Placer:
             return (lambda place: csv_arrival(place, names, self.csv)) if names else None
         if kind == "jsonl":
             key_lists = self._key_lists(path, SAMPLE_ROWS)
-            return lambda place: jsonl_arrival(place, _keys(key_lists), key_lists[:KEY_LISTS])
+            return lambda place: jsonl_arrival(place, key_lists, are_all=False)
         return lambda place: parquet_arrival(place, self.connection)
 
     def _key_lists(self, path: Path, rows: int | None = None) -> list[list[str]]:
@@ -151,11 +150,11 @@ class Placer:
         try:
             arrival = self._attempt(origin, path, arrive)
             if self._span(arrival, end).is_novel:
-                keys = _keys(self._key_lists(path))
-                if keys != sorted(arrival.fields):
+                key_lists = self._key_lists(path)
+                if {key for keys in key_lists for key in keys} != arrival.fields.keys():
                     self._run("rollback")
                     arrival = self._attempt(
-                        origin, path, lambda place: jsonl_arrival(place, keys, [])
+                        origin, path, lambda place: jsonl_arrival(place, key_lists, are_all=True)
                     )
             self._run("commit")
         except BaseException:
@@ -245,7 +244,3 @@ class Placer:
 
     def _run(self, sql: str) -> None:
         self.connection.execute(sql)
-
-
-def _keys(key_lists: Sequence[Sequence[str]]) -> list[str]:
-    return sorted({key for keys in key_lists for key in keys})
