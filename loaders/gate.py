@@ -26,6 +26,7 @@ from loaders.shape import Shape
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+    from dlt.common.normalizers.naming import NamingConvention
     from dlt.extract import DltResource
 
 REJECT_SHAPE = Shape(
@@ -159,14 +160,17 @@ def as_json(row: Any) -> str:
         return text.encode(errors="replace").decode()
 
 
-def normalize(name: str) -> str:
+def normalize(name: str, naming: NamingConvention | None = None) -> str:
     """Return a source's column name as dlt writes it in the warehouse."""
-    naming = dlt.current.source_schema().naming
+    naming = naming or dlt.current.source_schema().naming
     return str(naming.normalize_identifier(name if name.strip() else "unnamed"))
 
 
 def named_apart(
-    rows: Collection[Sequence[str]], value: Callable[[str], str], taken: Iterable[str] = ()
+    rows: Collection[Sequence[str]],
+    value: Callable[[str], str],
+    taken: Iterable[str] = (),
+    naming: NamingConvention | None = None,
 ) -> dict[str, str]:
     """Return the SQL expression of each column of a file or page, by its name in the warehouse.
 
@@ -174,8 +178,9 @@ def named_apart(
         rows: the names that a row has in the source; each list of them once.
         value: returns the expression of what has one of these names.
         taken: names that columns of ours have.
+        naming: that of the warehouse, where dlt is not extracting.
     """
-    found = distinct(rows, normalize, ("_dlt_load_id", *taken))
+    found = distinct(rows, partial(normalize, naming=naming), ("_dlt_load_id", *taken))
     return {
         name: f"coalesce({', '.join(map(value, sources))})" if sources[1:] else value(sources[0])
         for name, sources in found.items()

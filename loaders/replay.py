@@ -7,6 +7,7 @@ moment it has happened or it has not.
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -16,7 +17,7 @@ import pyarrow as pa
 from loaders.accounting import TableCount
 from loaders.drift import rules
 from loaders.errors import LoaderError
-from loaders.gate import json_field, shape
+from loaders.gate import json_field, named_apart, shape
 from loaders.load import find_source, settle
 from loaders.rejects import TABLE, Reject, Wanted, add_notes, find, schema
 from loaders.replay_sql import PLACE, Judged, store
@@ -150,12 +151,11 @@ def judge(
     declared = shape(resource, rule)
     if declared is None:
         raise LoaderError(f"The table '{resource.name}' declares no columns: nothing to judge by.")
-    page, names = _page(found, payloads)
-    fields = {
-        str(source.schema.naming.normalize_identifier(name)): json_field("payload", name)
-        for name in names
-    }
-    if set(PLACE) <= declared.types.keys():
+    page, rows = _page(found, payloads)
+    is_of_file = set(PLACE) <= declared.types.keys()
+    value, taken = partial(json_field, "payload"), PLACE if is_of_file else ()
+    fields = named_apart(rows, value, taken, source.schema.naming)
+    if is_of_file:
         fields |= {"_file": "origin", "_line": "position"}
     elif declared.key == ("message_id",):
         fields.setdefault("message_id", "position")
@@ -176,14 +176,16 @@ def judge(
     return Judged(shape=declared, good=good, reasons=dict(bad), latest_by=next(iter(latest), None))
 
 
-def _page(found: Sequence[Reject], payloads: Mapping[str, str]) -> tuple[pa.Table, list[str]]:
-    """Return rejects for DuckDB, and the names of the fields in them."""
-    names: dict[str, None] = {}
+def _page(
+    found: Sequence[Reject], payloads: Mapping[str, str]
+) -> tuple[pa.Table, list[tuple[str, ...]]]:
+    """Return rejects for DuckDB, and the fields that a row may have; each list of them once."""
+    kinds: dict[tuple[str, ...], None] = {}
     rows = []
     for one in found:
         text = payloads.get(one.reject_id, one.payload)
         document, unreadable = _document(text, one.reason)
-        names |= dict.fromkeys(document)
+        kinds[tuple(document)] = None
         rows.append(
             {
                 "reject_id": one.reject_id,
@@ -195,7 +197,7 @@ def _page(found: Sequence[Reject], payloads: Mapping[str, str]) -> tuple[pa.Tabl
                 "unreadable": unreadable,
             }
         )
-    return pa.Table.from_pylist(rows), list(names)
+    return pa.Table.from_pylist(rows), list(kinds)
 
 
 def _document(text: str, reason: str) -> tuple[dict[str, Any], str]:
