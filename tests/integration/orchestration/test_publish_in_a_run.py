@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +10,11 @@ import psycopg2
 import pytest
 
 from tests.faults.chain import Chain
+from tests.integration.orchestration.readers import reading
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
 
-PER_SECOND = 100
 QUESTIONS = (
     "select count(*), max(updated_at) from {schema}.fct_orders",
     "select count(*), sum(revenue) from {schema}.agg_daily_sales",
@@ -47,18 +44,6 @@ class Reader:
                 answers.append(cursor.fetchone())
             return tuple(answers)
 
-    def during(self, run: subprocess.Popen[str]) -> Counter[Any]:
-        """Read until the run has ended; count what was seen, and every failure."""
-        seen: Counter[Any] = Counter()
-        while run.poll() is None:
-            begun = time.perf_counter()
-            try:
-                seen[self.read()] += 1
-            except Exception as error:  # noqa: BLE001  a failure is what is looked for
-                seen[repr(error)] += 1
-            time.sleep(max(0.0, 1 / PER_SECOND - (time.perf_counter() - begun)))
-        return seen
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["duckdb", "postgres"])
@@ -72,10 +57,9 @@ def test_a_run_changes_what_readers_see_at_one_moment(
         chain.complete()
         yesterday = reader.read()
         chain.shop.advance()
-        with chain.begin() as run:
-            seen = reader.during(run)
-            assert run.stderr is not None
-            assert run.returncode == 0, run.stderr.read()
+        with chain.begin() as run, reading(lambda: reader.read) as seen:
+            _, told = run.communicate()
+        assert run.returncode == 0, told
         today = reader.read()
     assert today != yesterday
     assert set(seen) == {yesterday, today}
