@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
 os.environ.setdefault("SCHEMA__NAMING", __name__)  # dlt asks for it when a source is made
+# a warehouse that was named by dlt's own convention goes on: what is ASCII is named the same
+os.environ.setdefault("SCHEMA__ALLOW_IDENTIFIER_CHANGE_ON_TABLE_WITH_DATA", "true")
 ACCENTED: Final = re.compile(r"([A-Za-z])[\u0300-\u036f]+")
 NO_LETTERS: Final = re.compile(r"\W+")
 LATIN: Final = str.maketrans(

@@ -200,13 +200,15 @@ def _header(path: Path, options: CsvOptions) -> list[str]:
 
 
 def _distinct(names: list[str]) -> list[str]:
-    """Give columns of the same or no name a number; DuckDB takes no note of capitals."""
+    """Number columns of the same name, and name those without; DuckDB takes no note of capitals."""
     given = [name or f"column_{position}" for position, name in enumerate(names, 1)]
     found, used = dict(enumerate(given)), set[str]()
-    for position in sorted(found, key=lambda at: given[at] != given[at].lower()):
-        while found[position].lower() in used:
-            found[position] += f"_{position + 1}"
-        used.add(found[position].lower())
+    for at in sorted(found, key=lambda at: given[at] != given[at].lower()):
+        number = 1
+        while found[at].lower() in used:
+            number += 1
+            found[at] = f"{given[at]}_{number}"
+        used.add(found[at].lower())
     return list(found.values())
 
 

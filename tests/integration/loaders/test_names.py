@@ -27,7 +27,7 @@ ROW = (1, "nine", "a", "b", "x", "5")
 def test_of_a_csv_file(drop: DropFolder) -> None:
     drop.write("a.csv", f"{HEADER}\n{','.join(map(str, GIVEN.values()))},last\n")
     assert drop.counts(columns=ID, pattern="*.csv") == (1, 1, 0)
-    assert drop.rows(f"{NAMES.replace('id_2', 'id_1')}, column_7") == [(*ROW, "last")]
+    assert drop.rows(f"{NAMES}, column_7") == [(*ROW, "last")]
 
 
 def test_of_json_lines_in_one_object_and_in_several(drop: DropFolder) -> None:
