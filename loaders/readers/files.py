@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import dlt
 import fsspec
@@ -46,6 +46,8 @@ FILES_HINTS: Final[dict[str, Any]] = {
 }
 PLACE: Final = columns(_file="text", _line="bigint")
 ROWS_AT_ONCE: Final = 500_000
+EVERYTHING: Final = "**"
+Format = Literal["csv", "jsonl", "parquet"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +70,10 @@ def files(
     name: str,
     url: str,
     *,
-    pattern: str = "**",
+    pattern: str = EVERYTHING,
     columns: dict[str, TColumnSchema],
     csv: CsvOptions | None = None,
+    format: Format | None = None,  # noqa: A002  as DuckDB and others call it
     quiet_seconds: float = 0,
     batch_size: int = ROWS_AT_ONCE,
     schema_contract: TSchemaContract | None = None,
@@ -85,6 +88,7 @@ def files(
         columns: declared columns (`loaders.columns.columns`); others arrive as text. Each row
             also has `_file` (path below the folder) and `_line` (from 1, the header included).
         csv: delimiter, quote, encoding, header of the CSV files.
+        format: `csv`, `jsonl` or `parquet`: of files whose ending does not tell.
         quiet_seconds: a file changed less than this ago is left for the next load.
         batch_size: rows handed over at once; bounds memory and what a failure can cost.
         schema_contract: what a new column does; EVOLVE, FREEZE or QUARANTINE of `loaders.drift`.
@@ -96,7 +100,7 @@ def files(
         write_disposition="append",  # a rewritten file's old rows are deleted before
     )
     made: DltResource = resource(
-        name, url, pattern, columns, csv or CsvOptions(), quiet_seconds, batch_size
+        name, url, pattern, columns, csv or CsvOptions(), format, quiet_seconds, batch_size
     )
     add_table(made, FILES, FILES_HINTS)
     return contracted(made, schema_contract)
@@ -108,6 +112,7 @@ def _rows(
     pattern: str,
     columns: dict[str, TColumnSchema],
     csv: CsvOptions,
+    format: Format | None,  # noqa: A002
     quiet_seconds: float,
     batch_size: int,
 ) -> Iterator[Any]:
@@ -115,7 +120,8 @@ def _rows(
     filesystem, root = open_folder(url)
     known = _known(table)
     settled = time.time() - quiet_seconds
-    found = find(filesystem, root, pattern, settled)
+    found, unknown = find(filesystem, root, pattern, settled, format)
+    _report_unknown(table, pattern, unknown)
     fresh = [file for file in found if known.get(file.path, ("", 0))[0] != file.version]
     _report_vanished(table, sorted(known.keys() - {file.path for file in found}))
     if not fresh:
@@ -157,29 +163,40 @@ def _variable() -> str:
     return f"SOURCES__{dlt.current.source_schema().name.upper()}__URL"
 
 
-def find(filesystem: AbstractFileSystem, root: str, pattern: str, settled: float) -> list[File]:
-    """Return the files below a folder that can be read, ordered by path.
+def find(
+    filesystem: AbstractFileSystem,
+    root: str,
+    pattern: str,
+    settled: float,
+    format: Format | None = None,  # noqa: A002
+) -> tuple[list[File], list[str]]:
+    """Return the files below a folder that can be read, and the paths of others, by path.
 
     Args:
         filesystem: where the folder is.
         root: the folder's path.
         pattern: which files below it.
         settled: files changed after this time (epoch seconds) are left out.
+        format: of files whose ending does not tell.
     """
     found = filesystem.glob(f"{root.rstrip('/')}/{pattern}", detail=True)
+    there = {path: info for path, info in sorted(found.items()) if info["type"] == "file"}
+    kinds = {path: kind_of(path) or format for path in there}
     return [
-        _file(filesystem, root, path, info)
-        for path, info in sorted(found.items())
-        if info["type"] == "file" and kind_of(path) and _changed_at(info) <= settled
-    ]
+        _file(filesystem, root, path, info, kind)
+        for path, info in there.items()
+        if (kind := kinds[path]) and _changed_at(info) <= settled
+    ], [path for path, kind in kinds.items() if not kind]
 
 
-def _file(filesystem: AbstractFileSystem, root: str, path: str, info: dict[str, Any]) -> File:
+def _file(
+    filesystem: AbstractFileSystem, root: str, path: str, info: dict[str, Any], kind: str
+) -> File:
     version = info.get("ETag") or info.get("etag") or f"{_changed_at(info)}-{info['size']}"
     return File(
         path=path[len(root.rstrip("/")) + 1 :],
         place=path if _is_local(filesystem) else filesystem.unstrip_protocol(path),
-        kind=kind_of(path) or "",
+        kind=kind,
         size=int(info["size"] or 0),
         version=str(version),
     )
@@ -210,6 +227,17 @@ def _known(table: str) -> dict[str, tuple[str, int]]:
             return {str(path): (str(version), int(edition)) for path, version, edition in rows}
         except DatabaseUndefinedRelation:
             return {}
+
+
+def _report_unknown(table: str, pattern: str, paths: list[str]) -> None:
+    names = [name for path in paths if not (name := path.rsplit("/", 1)[-1]).startswith((".", "_"))]
+    if names and pattern != EVERYTHING:
+        are = "1 file has" if len(names) == 1 else f"{len(names)} files have"
+        text = (
+            f": {are} no ending that tells a format, such as '{names[0]}', and stayed unread. "
+            "Say what they are: format='csv', 'jsonl' or 'parquet'."
+        )
+        tally().note(table, text)
 
 
 def _report_vanished(table: str, paths: list[str]) -> None:

@@ -61,6 +61,18 @@ def test_each_format_and_compression_gives_the_same_rows(drop: DropFolder) -> No
     }
 
 
+def test_files_without_an_ending_are_read_as_they_are_said_to_be(drop: DropFolder) -> None:
+    drop.write("part-0", rows(1))
+    drop.write("part-1.gz", rows(2))
+    drop.write("_SUCCESS", "")
+    notices = drop.load(pattern="*").notices
+    assert "drop.sales: 2 files have no ending that tells a format, such as 'part-0'" in str(
+        notices
+    )
+    assert drop.load().notices == ()  # of a whole folder, what is no data is no news
+    assert drop.counts(pattern="part-*", format="csv") == (2, 2, 0)
+
+
 def test_a_rewritten_file_replaces_its_own_rows_and_rejects(drop: DropFolder) -> None:
     drop.write("a.csv", rows(1, 2) + "x,Ann,1,\n")
     drop.write("b.csv", rows(5))
