@@ -178,11 +178,24 @@ def main(arguments: list[str] | None = None) -> None:
     early = [word for word in given if word in {"--debug", "-v", "--verbose"}]
     rest = [word for word in given if word not in early]
     try:
-        app([*early, *rest], prog_name="tidemill")
+        stopped = app([*early, *rest], prog_name="tidemill", standalone_mode=False)
     except Exception as error:
+        if hasattr(error, "format_message"):
+            raise SystemExit(_usage(error, as_json="--json" in rest)) from None
         if "--debug" in early:
             raise
         raise SystemExit(_tell(error, as_json="--json" in rest)) from None
+    raise SystemExit(stopped)
+
+
+def _usage(error: Any, *, as_json: bool) -> int:
+    """Say how a command is meant to be called, and return the exit code."""
+    if as_json:
+        from orchestration import show
+
+        show.as_json({"error": error.format_message()})
+    error.show()
+    return int(error.exit_code)
 
 
 def _tell(error: Exception, *, as_json: bool) -> int:

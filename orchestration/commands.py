@@ -95,7 +95,7 @@ def run_job(name: str, how: How) -> int:
             raise NeedUnmet(f"{reason} Run that first, or give --force.")
         return runner.run(name, job, trigger=how.trigger, halt=halt)
 
-    return _work(how, start)
+    return _told(_work(how, start), how)
 
 
 def with_retry(job: plan.Job, retry: plan.Retry | None) -> plan.Job:
@@ -108,7 +108,10 @@ def with_retry(job: plan.Job, retry: plan.Retry | None) -> plan.Job:
 
 def resume(run_id: str | None, how: How) -> int:
     """Do what is missing of a run, by default the newest one that did not complete."""
+    return _told(_resumed(run_id, how), how)
 
+
+def _resumed(run_id: str | None, how: How) -> dict[str, Any]:
     def go_on(runner: Runner, halt: Halt) -> dict[str, Any]:
         run = runner.ledger.run(run_id) if run_id else _unfinished(runner.ledger)
         if run["status"] == plan.COMPLETED:
@@ -124,9 +127,12 @@ def retry_failed(how: How) -> int:
         newest = [runs[0] for name in jobs.JOBS if (runs := ledger.runs(1, job=name))]
         place = current.target.place
     failed = [run for run in newest if run["status"] in UNDONE and run["warehouse"] == place]
-    if not failed:
-        show.as_json({"resumed": []}) if how.as_json else show.text("No job's newest run failed.")
-    return max((resume(run["id"], how) for run in failed), default=0)
+    if not failed and not how.as_json:
+        show.text("No job's newest run failed.")
+    ended = [_resumed(run["id"], how) for run in failed]
+    if how.as_json:
+        show.as_json({"resumed": ended})
+    return max((_exit_code(run) for run in ended), default=0)
 
 
 def _unfinished(ledger: Ledger) -> dict[str, Any]:
@@ -136,14 +142,27 @@ def _unfinished(ledger: Ledger) -> dict[str, Any]:
     raise NameUnknown("Nothing to resume: every run of the last 50 has completed.")
 
 
-def _work(how: How, what: Callable[[Runner, Halt], dict[str, Any]]) -> int:
+def _work(how: How, what: Callable[[Runner, Halt], dict[str, Any]]) -> dict[str, Any]:
+    """Do a run, show it to people, and return its record."""
     halt = on_signals(patient=False)
     display = progress.for_stream(silent=how.as_json)
     with opened(how.target, bury=False) as (current, ledger):
         with display, working(how, current, ledger, display) as runner:
             run = what(runner, halt)
-        show.as_json(run) if how.as_json else summary.write(run, current)
-        return EXIT_CODES.get(run["status"], 1)
+        if not how.as_json:
+            summary.write(run, current)
+        return run
+
+
+def _told(run: dict[str, Any], how: How) -> int:
+    """Show a run's record to programs, and return the exit code."""
+    if how.as_json:
+        show.as_json(run)
+    return _exit_code(run)
+
+
+def _exit_code(run: dict[str, Any]) -> int:
+    return EXIT_CODES.get(run["status"], 1)
 
 
 @contextmanager
