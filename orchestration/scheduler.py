@@ -114,12 +114,16 @@ class Scheduler:
                 self.tell("fire_skipped", job=name, time=times[-1], reason="still running")
             return
         if reason := self._unmet(name, job):
-            if (name, reason) not in self.complained:
-                self.complained.add((name, reason))
-                self.tell("fire_waits", job=name, time=times[0], reason=reason)
+            self._complain(name, times[0], reason)
             return
         self._handle(name, times[0])
         self._start(name, lambda: self._fire(name, job, times[0]))
+
+    def _complain(self, name: str, time: datetime, reason: str) -> None:
+        """Tell once why a time has to wait."""
+        if (name, reason) not in self.complained:
+            self.complained.add((name, reason))
+            self.tell("fire_waits", job=name, time=time, reason=reason)
 
     def waiting(self) -> dict[str, int]:
         """Return how many runs of each job are due and have not been started."""
@@ -143,13 +147,21 @@ class Scheduler:
             connection.execute(SCHEDULES.update().where(*key).values(handled_until=time))
 
     def _start(self, name: str, work: Callable[[], Any]) -> None:
-        self.complained = {entry for entry in self.complained if entry[0] != name}
         thread = threading.Thread(target=self._guarded, args=(name, work), name=name)
         self.active[name] = thread
         thread.start()
 
     def _fire(self, name: str, job: plan.Job, time: datetime) -> None:
-        self.runner.run(name, job, trigger="schedule", scheduled_for=time, halt=self.halt)
+        """Run a job; while a run that was started elsewhere is at work, a queued time waits."""
+        try:
+            self.runner.run(name, job, trigger="schedule", scheduled_for=time, halt=self.halt)
+        except AlreadyRunning as error:
+            if job.schedule is None or job.schedule.overlap == "skip":
+                raise
+            self._handle(name, time - timedelta(microseconds=1))
+            self._complain(name, time, str(error))
+            return
+        self.complained = {entry for entry in self.complained if entry[0] != name}
 
     def _guarded(self, name: str, work: Callable[[], Any]) -> None:
         """Run a job; what keeps it from starting is told, and the scheduler goes on."""

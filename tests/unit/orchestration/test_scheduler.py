@@ -157,6 +157,32 @@ def test_a_time_that_comes_during_a_run(
     assert times(ledger) == fired
 
 
+@pytest.mark.parametrize(("overlap", "fired"), [("skip", []), ("queue", ["04:00"])])
+def test_a_time_that_comes_while_the_job_runs_by_hand(
+    scheduler_of: Any, ledger: Ledger, clock: Any, heard: Any, overlap: str, fired: list[str]
+) -> None:
+    scheduler = scheduler_of(hourly=hourly(overlap=overlap))
+    tick(scheduler)
+    claim = lease.Claim(
+        name="hourly",
+        job=hourly(),
+        target=scheduler.runner.settings.target.name,
+        warehouse=scheduler.warehouse,
+    )
+    by_hand = lease.start(ledger, claim, clock.now())
+    clock.time += HOUR
+    tick(scheduler)
+    tick(scheduler)
+    assert [event["event"] for event in heard] == [
+        "fire_skipped" if overlap == "skip" else "fire_waits"
+    ]
+    lease.finish(ledger, by_hand, lease.End(status="completed"), clock.now())
+    tick(scheduler)
+    tick(scheduler)
+    scheduled = [run["scheduled_for"] for run in ledger.runs() if run["scheduled_for"]]
+    assert [f"{time:%H:%M}" for time in scheduled] == fired
+
+
 def test_a_job_waits_for_the_success_of_another(
     scheduler_of: Any, ledger: Ledger, clock: Any, heard: list[dict[str, Any]]
 ) -> None:

@@ -125,19 +125,19 @@ def client_of() -> Iterator[Callable[..., httpx.Client]]:
     """Serve services over real HTTP; no thread works on large batches unless told to."""
     with ExitStack() as stack:
 
-        def make(service: Service, *, works: bool = False) -> httpx.Client:
-            base_url = stack.enter_context(served(service, works=works))
+        def make(service: Service, *, works: bool = False, scheduling: Any = None) -> httpx.Client:
+            base_url = stack.enter_context(served(service, scheduling, works=works))
             return stack.enter_context(httpx.Client(base_url=base_url, timeout=20))
 
         yield make
 
 
 @contextmanager
-def served(service: Service, *, works: bool) -> Iterator[str]:
+def served(service: Service, scheduling: Any = None, *, works: bool) -> Iterator[str]:
     """Serve in a thread on a port of its own."""
     listening = socket.create_server(("127.0.0.1", 0))
     lifespan: Any = "on" if works else "off"
-    config = uvicorn.Config(create(service), log_level="critical", lifespan=lifespan)
+    config = uvicorn.Config(create(service, scheduling), log_level="critical", lifespan=lifespan)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

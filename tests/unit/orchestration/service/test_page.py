@@ -9,6 +9,7 @@ from orchestration import jobs, lease, plan
 from orchestration.outcome import Delivery, Outcome, Table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import httpx
@@ -78,6 +79,18 @@ def test_what_went_wrong_comes_first(client: httpx.Client, service: Service) -> 
     assert f'<a href="/runs/{run_id}">daily failed</a>' in text
     assert "&lt;script&gt;alert(1)" in text
     assert "<script>alert" not in text
+
+
+def test_only_a_service_with_a_scheduler_says_what_comes_next(
+    service: Service, client_of: Callable[..., httpx.Client]
+) -> None:
+    alone = client_of(service).get("/").text
+    assert "<dt>Next</dt>" not in alone
+    assert "No scheduler runs in this service" in alone
+    with_one = client_of(service, scheduling=object()).get("/").text
+    scheduled = [job for job in jobs.JOBS.values() if job.schedule]
+    assert with_one.count("<dt>Next</dt>") == len(scheduled)
+    assert "No scheduler runs in this service" not in with_one
 
 
 def test_before_the_first_run(client: httpx.Client, home: Path) -> None:
