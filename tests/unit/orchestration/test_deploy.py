@@ -6,6 +6,7 @@ import configparser
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from orchestration.jobs import JOBS
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").iterdir())
-FIELDS = re.compile(r"^(\S+ +\S+ +\S+ +\S+ +\S+) +tidemill +cd (\S+) && \S+/tidemill run (\w+) ")
+FIELDS = re.compile(r"^(\S+ +\S+ +\S+ +\S+ +\S+) +tidemill +(\S+/deploy/cron/run) (\w+)$")
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
@@ -51,7 +52,23 @@ def test_cron_starts_jobs_that_exist_at_their_times() -> None:
         schedule = JOBS[match[3]].schedule
         assert schedule is not None
         assert schedule.cron == " ".join([*times, days[weekday]])
-    assert len(entries) == len([line for line in lines if "tidemill run" in line]) == 4
+    assert len(entries) == len([line for line in lines if "cron/run" in line]) == 4
+
+
+def test_cron_starts_a_job_from_anywhere_with_the_settings_of_the_environment_file(
+    tmp_path: Path,
+) -> None:
+    place = tmp_path / "srv"
+    shutil.copytree(DEPLOY / "cron", place / "deploy" / "cron")
+    (place / ".venv" / "bin").mkdir(parents=True)
+    (place / ".venv" / "bin" / "tidemill").symlink_to(Path(sys.executable).parent / "tidemill")
+    (place / ".env").write_text(f"TIDEMILL_TARGET='an oracle'\nTIDEMILL_VAR={tmp_path}/var\n")
+    line = [str(place / "deploy" / "cron" / "run"), "nightly"]
+    for _ in range(2):
+        done = subprocess.run(["/bin/sh", "-c", " ".join(line)], env={}, cwd="/", check=False)
+        assert done.returncode == 1
+    told = (place / "var" / "logs" / "cron.log").read_text()
+    assert told.count("Error: No target named 'an oracle'") == 2
 
 
 def test_the_container_runs_the_scheduler_and_stops_it_in_good_order() -> None:
