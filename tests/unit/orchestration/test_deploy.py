@@ -75,4 +75,9 @@ def test_the_container_runs_the_scheduler_and_stops_it_in_good_order() -> None:
     text = (DEPLOY / "container" / "Containerfile").read_text()
     assert 'CMD ["tidemill", "schedule"]' in text
     assert "STOPSIGNAL SIGTERM" in text
-    assert "--require-hashes -r requirements.lock" in text
+    assert "--no-deps --require-hashes -r requirements.lock" in text
+
+
+def test_no_secret_and_no_data_goes_into_the_image() -> None:
+    kept_out = (DEPLOY.parent / ".dockerignore").read_text().split()
+    assert {".env", ".dlt/secrets.toml", "var"} <= set(kept_out)
