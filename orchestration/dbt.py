@@ -113,6 +113,8 @@ def build(
     command = _command(selection, results)
     if not unit_tests:
         command += ["--exclude-resource-type", "unit_test"]
+    if request.only_new:  # all stands that tests of these models may look at beside them
+        command += ["--indirect-selection", "eager"]
     built = _build(command, current, emit)
     if built.result is None:
         raise ModelsFailed(_unbuilt(built.exception, current))

@@ -8,7 +8,8 @@ products as (
 ),
 
 replaced as (
-    select distinct id as product_id from {{ ref('base_shop_db__products') }}
+    select distinct id as product_id
+    from {{ ref('base_shop_db__products') }}
     where not _is_current and _load_id > '{{ watermark() }}'
 ),
 

@@ -8,7 +8,8 @@ users as (
 ),
 
 replaced as (
-    select distinct id from {{ ref('base_shop_api__users') }}
+    select distinct id
+    from {{ ref('base_shop_api__users') }}
     where not _is_current and _load_id > '{{ watermark() }}'
 ),
 

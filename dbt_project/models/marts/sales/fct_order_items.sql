@@ -8,7 +8,8 @@ items as (
 ),
 
 replaced as (
-    select distinct id as order_item_id from {{ ref('base_shop_db__order_items') }}
+    select distinct id as order_item_id
+    from {{ ref('base_shop_db__order_items') }}
     where not _is_current and _load_id > '{{ watermark() }}'
 ),
 

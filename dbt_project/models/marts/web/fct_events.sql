@@ -8,7 +8,8 @@ events as (
 ),
 
 replaced as (
-    select distinct event_id from {{ ref('base_event_files__events') }}
+    select distinct event_id
+    from {{ ref('base_event_files__events') }}
     where not _is_current and event_id is not null and _load_id > '{{ watermark() }}'
 ),
 
