@@ -91,8 +91,18 @@ def narrowed(selection: str, changed: Collection[str] | None, there: Collection[
     return dbt_manifest.narrowed(_manifest, selection, changed, there) if _manifest else selection
 
 
+def is_whole(there: Collection[str]) -> bool:
+    """Return whether every model is among the tables and views that are there."""
+    return not _manifest or dbt_manifest.relations(_manifest, _manifest.nodes) <= set(there)
+
+
 def build(
-    request: Request, selection: str, emit: Emit, *, unit_tests: bool = True
+    request: Request,
+    selection: str,
+    emit: Emit,
+    *,
+    unit_tests: bool = True,
+    whole: bool = True,
 ) -> dict[str, Any]:
     """Build and test the models and return what came of it (see `account`).
 
@@ -104,6 +114,8 @@ def build(
         emit: hears of each model.
         unit_tests: whether to run those too: they test the SQL, and need not be run again for rows
             that are new to SQL that has passed them.
+        whole: whether every model was built once; if not, tests that look at models beside the
+            selection are left out.
 
     Raises:
         ModelsFailed: the project does not parse, or a model or test failed.
@@ -113,8 +125,8 @@ def build(
     command = _command(selection, results)
     if not unit_tests:
         command += ["--exclude-resource-type", "unit_test"]
-    if request.only_new:  # all stands that tests of these models may look at beside them
-        command += ["--indirect-selection", "eager"]
+    if not whole:
+        command += ["--indirect-selection", "buildable"]
     built = _build(command, current, emit)
     if built.result is None:
         raise ModelsFailed(_unbuilt(built.exception, current))

@@ -48,10 +48,15 @@ def _needed(manifest: Any, chosen: Collection[str]) -> set[str]:
     begin = {name for name, each in manifest.sources.items() if each.source_name in chosen}
     below = _grown(begin, lambda found: {n for n, on in stands_on.items() if found & set(on)})
     every = _grown(below, lambda found: {on for n in found for on in stands_on.get(n, ())})
+    return relations(manifest, every - below)
+
+
+def relations(manifest: Any, names: Collection[str]) -> set[str]:
+    """Return the tables and views of those of these nodes that are models."""
     return {
         f"{node.schema}.{node.alias}"
         for name, node in manifest.nodes.items()
-        if name in every - below
+        if name in names
         and node.resource_type == "model"
         and node.config.materialized != "ephemeral"
     }

@@ -38,7 +38,8 @@ def transform(request: Request, emit: Emit) -> Outcome:
         if selection is None:
             return _as_before(request, seen)
         with audit.pending(warehouse, request.argument, request.run_id):
-            detail = dbt.build(request, selection, emit, unit_tests=changed is None)
+            tests = {"unit_tests": changed is None, "whole": dbt.is_whole(there)}
+            detail = dbt.build(request, selection, emit, **tests)
         return Outcome(detail={**detail, "seen": seen, "build": request.run_id})
 
 

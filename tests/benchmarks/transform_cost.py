@@ -21,6 +21,11 @@ select
     '{load_id}-' || cast(floor(i / 20000.0) as bigint), i, '{load_id}'
 from (select {series} as i) as numbers
 """
+FILES = """
+insert into raw_event_files._files (path, table_name, _dlt_load_id)
+select distinct _file, 'events', _dlt_load_id from raw_event_files.events
+where _dlt_load_id = '{load_id}'
+"""
 NEXT = ("50,000 rows new, a tenth of them changed", "nothing new")
 WANTED = (
     "Wanted of the larger history: at most 1/10 on DuckDB and 1/15 on PostgreSQL, and no more than "
@@ -73,6 +78,7 @@ def add(warehouse: warehouses.Warehouse, number: int, first: int, count: int) ->
     series = SERIES[warehouse.kind].format(count=count)
     load_id = raw_tables.load_id(number)
     warehouse.execute(ROWS.format(first=first, series=series, load_id=load_id))
+    warehouse.execute(FILES.format(load_id=load_id))
     raw_tables.record(warehouse, "raw_event_files", number)
     if warehouse.kind == "postgres":
         warehouse.execute("analyze raw_event_files.events")

@@ -88,7 +88,9 @@ def float_of(value: object) -> object:
 @pytest.mark.slow
 def test_a_selection_builds_where_nothing_was_built(warehouse: Warehouse) -> None:
     load(warehouse, 1, users=[user(1)], orders=[order(1)], order_items=[item(1, 1)])
-    statuses = warehouse.dbt("build", "--select", "+fct_orders")
+    statuses = warehouse.dbt(
+        "build", "--select", "+fct_orders", "--indirect-selection", "buildable"
+    )
     assert statuses["fct_orders"] == "success"
     assert statuses["unique_fct_orders_order_id"] == "pass"
     assert "dim_products" not in statuses

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from orchestration.dbt_manifest import narrowed
+from orchestration.dbt_manifest import narrowed, relations
 
 
 def model(name: str, *stands_on: str, materialized: str = "table") -> SimpleNamespace:
@@ -66,3 +66,8 @@ def test_all_is_built_where_a_model_that_is_needed_never_was(
     there: set[str], expected: str
 ) -> None:
     assert narrowed(MANIFEST, STREAMED, {"queue"}, there) == expected
+
+
+def test_what_models_are_called_where_they_are_built() -> None:
+    assert relations(MANIFEST, MANIFEST.nodes) == ALL_THERE
+    assert relations(MANIFEST, ["m.users", "m.inner"]) == {"marts.users"}

@@ -1,31 +1,15 @@
-{% set key = "coalesce(cast(told.payment_id as text), told.message_id)" %}
+{% set key = 'coalesce(cast(told.payment_id as text), told.message_id)' %}
+-- a message's id is the time in milliseconds and a number
+{% set last_first = "split_part(told.message_id, '-', 1) desc, length(told.message_id) desc,
+    told.message_id desc" %}
 with
 
 touched as (
-    select
-        {{ key }} as _key,
-        max(told._dlt_load_id) as _load_id
-    from {{ source('payment_queue', 'payments') }} as told
-    where told.{{ is_committed('payment_queue', since=watermark()) }}
-    group by {{ key }}
+    {{ arrived_keys('payment_queue', 'payments', key) }}
 ),
 
--- only what is touched is ranked and judged: the cost follows what is new
-latest as (
-    select
-        told.*,
-        touched._key,
-        touched._load_id,
-        row_number() over (
-            partition by touched._key
-            order by
-                split_part(told.message_id, '-', 1) desc,
-                length(told.message_id) desc,
-                told.message_id desc
-        ) as _rank
-    from touched
-    left join {{ source('payment_queue', 'payments') }} as told
-        on touched._key = {{ key }} and told.{{ is_committed('payment_queue') }}
+told as (
+    {{ told_of_touched('payment_queue', 'payments', last_first, key) }}
 ),
 
 final as (
@@ -55,7 +39,7 @@ final as (
         _load_id,
         _dlt_load_id is not null as _is_current,
         {{ code_version() }} as _code
-    from latest
+    from told
     where _rank = 1
 )
 

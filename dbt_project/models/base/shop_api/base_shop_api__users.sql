@@ -1,41 +1,16 @@
+{% set last_first = 'told.updated_at desc nulls last, told._dlt_load_id desc' %}
 with
 
-arrivals as (
-    select
-        id as _key,
-        max(_dlt_load_id) as _load_id
-    from {{ source('shop_api', 'users') }}
-    where {{ is_committed('shop_api', since=watermark()) }}
-    group by id
-),
-
--- what is no longer in the source at all is touched too, with a mark above every load so far
 touched as (
-    select * from arrivals
+    {{ arrived_keys('shop_api', 'users') }}
     {% if is_incremental() %}
     union all
-    select
-        present._key,
-        '{{ watermark() }}+' as _load_id
-    from {{ this }} as present
-    left join {{ source('shop_api', 'users') }} as told on present._key = told.id
-    where present._is_current and told.id is null
+    {{ gone_keys('shop_api', 'users') }}
     {% endif %}
 ),
 
--- only what is touched is ranked and judged: the cost follows what is new
-latest as (
-    select
-        told.*,
-        touched._key,
-        touched._load_id,
-        row_number() over (
-            partition by touched._key
-            order by told.updated_at desc nulls last, told._dlt_load_id desc
-        ) as _rank
-    from touched
-    left join {{ source('shop_api', 'users') }} as told
-        on touched._key = told.id and told.{{ is_committed('shop_api') }}
+told as (
+    {{ told_of_touched('shop_api', 'users', last_first) }}
 ),
 
 final as (
@@ -65,7 +40,7 @@ final as (
         _load_id,
         _dlt_load_id is not null as _is_current,
         {{ code_version() }} as _code
-    from latest
+    from told
     where _rank = 1
 )
 

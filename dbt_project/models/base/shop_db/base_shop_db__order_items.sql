@@ -1,27 +1,12 @@
+{% set last_first = 'told.updated_at desc nulls last, told._dlt_load_id desc' %}
 with
 
 touched as (
-    select
-        id as _key,
-        max(_dlt_load_id) as _load_id
-    from {{ source('shop_db', 'order_items') }}
-    where {{ is_committed('shop_db', since=watermark()) }}
-    group by id
+    {{ arrived_keys('shop_db', 'order_items') }}
 ),
 
--- only what is touched is ranked and judged: the cost follows what is new
-latest as (
-    select
-        told.*,
-        touched._key,
-        touched._load_id,
-        row_number() over (
-            partition by touched._key
-            order by told.updated_at desc nulls last, told._dlt_load_id desc
-        ) as _rank
-    from touched
-    left join {{ source('shop_db', 'order_items') }} as told
-        on touched._key = told.id and told.{{ is_committed('shop_db') }}
+told as (
+    {{ told_of_touched('shop_db', 'order_items', last_first) }}
 ),
 
 final as (
@@ -44,7 +29,7 @@ final as (
         _load_id,
         _dlt_load_id is not null as _is_current,
         {{ code_version() }} as _code
-    from latest
+    from told
     where _rank = 1
 )
 

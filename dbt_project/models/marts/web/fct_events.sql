@@ -10,7 +10,10 @@ events as (
 replaced as (
     select distinct event_id
     from {{ ref('base_event_files__events') }}
-    where not _is_current and event_id is not null and _load_id > '{{ watermark() }}'
+    where
+        not _is_current
+        and event_id is not null
+        and _load_id > '{{ watermark() }}'
 ),
 
 final as (
