@@ -67,9 +67,9 @@ def demo(
 @app.command()
 def shop(scale: Scale = 1.0) -> int:
     """Keep the demo shop open on its fixed ports, 8765 and 6390, until Ctrl-C."""
-    from orchestration import commands
+    from orchestration import keeping
 
-    return commands.keep_shop(scale)
+    return keeping.keep_shop(scale)
 
 
 @app.command()
@@ -129,10 +129,10 @@ def schedule(
     ] = None,
 ) -> int:
     """Start jobs when they are due, until SIGTERM or Ctrl-C; the second one ends all at once."""
-    from orchestration import commands
+    from orchestration import commands, keeping
 
     how = commands.How(target=target, verbose=Flags.verbose, trigger="schedule")
-    return commands.keep_schedule(how, metrics_port=metrics_port, only=job or [])
+    return keeping.keep_schedule(how, metrics_port=metrics_port, only=job or [])
 
 
 @app.command()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,6 @@ from orchestration import settings as settings_
 from orchestration.aftermath import Aftermath
 from orchestration.clock import Clock
 from orchestration.errors import NameUnknown, NeedUnmet
-from orchestration.events import Event
 from orchestration.halt import on_signals
 from orchestration.ledger import Ledger
 from orchestration.logs import LogListener
@@ -197,52 +195,3 @@ def demo(how: How, *, same_day: bool, scale: float, port: int) -> int:
         if not how.as_json:
             show.text(f"The demo shop is open; it is day {opened_shop.day} there.")
         return run_job("daily", how)
-
-
-def keep_shop(scale: float) -> int:
-    """Keep the shop open on its fixed ports until Ctrl-C."""
-    var = settings_.read("duckdb").var
-    api, queue = sandbox.API_PORT, sandbox.REDIS_PORT
-    with sandbox.shop(var, scale=scale, api_port=api, redis_port=queue) as opened_shop:
-        if opened_shop.day == 0:
-            opened_shop.advance()
-        show.text(f"The demo shop is open; it is day {opened_shop.day} there. Ctrl-C closes it.")
-        for name, value in sorted(opened_shop.environment().items()):
-            show.text(f"export {name}='{value}'")
-        on_signals(patient=False).soon.wait()
-    return 0
-
-
-def keep_schedule(how: How, *, metrics_port: int, only: list[str]) -> int:
-    """Start jobs when they are due, until told to stop."""
-    from orchestration import metrics
-    from orchestration.scheduler import Scheduler
-
-    chosen = {name: jobs.find(name) for name in only or jobs.JOBS}
-    halt = on_signals(patient=True)
-    lines = progress.RunLines(sys.stdout)
-    with (
-        opened(how.target, bury=False) as (current, ledger),
-        working(how, current, ledger, lines) as runner,
-    ):
-        scheduler = Scheduler(jobs=chosen, runner=runner, halt=halt, tell=teller(runner))
-        place = current.target.place
-        collector = metrics.Collector(ledger, place, scheduler.waiting)
-        with metrics.served(collector, metrics_port):
-            for name, (_, schedule) in scheduler.scheduled.items():
-                show.text(f"{name:16} {schedule.words()}")
-            show.text("The scheduler is at work; Ctrl-C or SIGTERM stops it.")
-            sys.stdout.flush()
-            scheduler.run()
-    return 0
-
-
-def teller(runner: Runner) -> Callable[..., None]:
-    """Return what lets the runner's listeners hear of the scheduler's own events."""
-
-    def tell(name: str, **fields: Any) -> None:
-        for listener in runner.listeners:
-            with suppress(OSError):
-                listener(Event(name=name, run_id="", fields=fields))
-
-    return tell
