@@ -8,6 +8,7 @@ are compared, by key and cursor, with those that committed loads brought.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import dlt
@@ -103,8 +104,12 @@ class HeldRows(ItemTransform[Any, Any]):
         BaseItemTransform.__init__(self)
         self.shape = shape
         self.incremental = incremental
-        self.connection = duckdb.connect()
         self.is_ready = False
+
+    @cached_property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """A DuckDB of its own, opened when there are rows to compare."""
+        return duckdb.connect()
 
     def __call__(self, item: Any, meta: Any = None) -> Any:
         """Return the rows of a page that are new or changed, None if none are; all rejects."""

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MEMORY_LIMIT = "400MB"
 """What DuckDB may hold of the warehouse while rows stream through it."""
+ORDERED = "set preserve_insertion_order = {};\n"
+"""A merge need not keep the order of rows; kept, the checkpoint writes most of them once more."""
 COMPLETED = "completed_jobs"
 STARTED = "started_jobs"
 
@@ -104,7 +106,8 @@ class MergingClient(DuckDbClient):
         with self.sql_client.with_staging_dataset():
             staging = self.sql_client.make_qualified_table_name(table)
         both = f"(select * from {staging} union all by name select * from {_rows(files)})"
-        script.write_text(script.read_text().replace(staging, both))
+        sql = script.read_text().replace(staging, both)
+        script.write_text(f"{ORDERED.format('false')}{sql}\n{ORDERED.format('true')}")
 
 
 class merging_duckdb(Resolved, dlt.destinations.duckdb):  # noqa: N801  named as dlt names destinations

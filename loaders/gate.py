@@ -6,7 +6,7 @@ Set-wise in DuckDB: rows never pass through Python one by one.
 from __future__ import annotations
 
 import json
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import dlt
@@ -91,8 +91,11 @@ class Gate(ItemTransform[Any, Any]):
     def __init__(self, shape: Shape) -> None:
         BaseItemTransform.__init__(self)
         self.shape = shape
-        self.connection = duckdb.connect()
-        self.connection.execute("set TimeZone = 'UTC'")
+
+    @cached_property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """A DuckDB of its own, opened when there is something to judge."""
+        return duckdb.connect().execute("set TimeZone = 'UTC'")
 
     def __call__(self, item: Any, meta: Any = None) -> Any:
         """Return an iterator over a page's good rows, then its rejects, as Arrow tables."""

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from dlt import Pipeline
     from dlt.extract import DltSource
 
+    from loaders.shape import Shape
     from loaders.warehouse import Target
 
 
@@ -82,9 +83,11 @@ def load(
     """
     started = time.monotonic()
     source_name = name if isinstance(name, str) else name.name
+    recorded = is_recorded or (lambda _: True)
     again = partial(load, target=target, on_progress=on_progress, is_recorded=is_recorded)
     try:
         source = _fresh(name, settings)
+        judged = shapes(source)
         with (
             target.exclusive(),
             target.held_open(),
@@ -92,10 +95,10 @@ def load(
             committing() as commit,
         ):
             pipeline = _pipeline(source, target)
-            package.forget(pipeline, is_recorded or (lambda _: True))
+            package.forget(pipeline, recorded)
             notices = _finish_pending(pipeline)
-            notices += _run(pipeline, source, target)
-            tables, news = _account(pipeline, source, target)
+            notices += _run(pipeline, source, target, judged)
+            tables, news = _account(pipeline, source, target, judged)
             commit()
     except Exception as error:
         told = explain(error, source_name)
@@ -111,7 +114,6 @@ def load(
     )
     if not commit.is_more:
         return result
-    recorded = is_recorded or (lambda _: True)
     known = partial(again, is_recorded=lambda one: one in result.load_ids or recorded(one))
     return _joined(result, known(name, settings=settings))
 
@@ -144,7 +146,7 @@ def declare(name: str, *, target: Target) -> None:
         with target.exclusive():
             pipeline = _pipeline(source, target)
             _finish_pending(pipeline)
-            make_tables(pipeline, source)
+            make_tables(pipeline, source, shapes(source))
     except Exception as error:
         raise explain(error, name) from error
 
@@ -214,11 +216,12 @@ def _finish_pending(pipeline: Pipeline) -> list[str]:
     return [f"{pipeline.pipeline_name}: an earlier load was found unfinished and was completed."]
 
 
-def _run(pipeline: Pipeline, source: DltSource, target: Target) -> list[str]:
-    judged = shapes(source)
+def _run(
+    pipeline: Pipeline, source: DltSource, target: Target, judged: Mapping[str, Shape]
+) -> list[str]:
     resources = {name: source.resources[name] for name in judged}
     notices = retype(pipeline, resources, target)
-    make_tables(pipeline, source)
+    make_tables(pipeline, source, judged)
     stored = pipeline.schemas.get(pipeline.pipeline_name)
     known = {n: t["columns"] for n, t in stored.tables.items()} if stored else {}
     takes_nul = target.kind == "duckdb"
@@ -234,10 +237,9 @@ def _run(pipeline: Pipeline, source: DltSource, target: Target) -> list[str]:
 
 
 def _account(
-    pipeline: Pipeline, source: DltSource, target: Target
+    pipeline: Pipeline, source: DltSource, target: Target, judged: Mapping[str, Shape]
 ) -> tuple[list[TableCount], list[str]]:
     """Count what each committed package brought, and tell what it changed."""
-    judged = shapes(source)
     tables: list[TableCount] = []
     notices: list[str] = []
     with target.connect() as connection:

@@ -10,6 +10,8 @@ from loaders.gate import REJECT_SHAPE, empty_rows, shape
 from loaders.quarantine import HINTS, TABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dlt import Pipeline
     from dlt.extract import DltSource
 
@@ -22,9 +24,8 @@ def shapes(source: DltSource) -> dict[str, Shape]:
     return {name: its for name, its in found.items() if its}
 
 
-def make_tables(pipeline: Pipeline, source: DltSource) -> None:
+def make_tables(pipeline: Pipeline, source: DltSource, judged: Mapping[str, Shape]) -> None:
     """Create a source's tables where one is missing, so that models find them even when empty."""
-    judged = shapes(source)
     if all(_exists(pipeline, table) for table in (*judged, TABLE)):
         return
     tables = [

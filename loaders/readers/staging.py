@@ -87,7 +87,8 @@ class Staging:
         else:
             self._open_aside()
         self.known = _columns(self.connection, self.into)
-        self.connection.execute("set TimeZone = 'UTC'")
+        # lines are numbered by the order of rows, which a merge that failed may have set free
+        self.connection.execute("set TimeZone = 'UTC'; set preserve_insertion_order = true")
         self.connection.execute(REJECTS)
         self._widen(self.shape.types)
         self.placer = Placer(
