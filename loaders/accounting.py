@@ -48,6 +48,8 @@ class Tally:
     """What a person should know of this load."""
     rules: dict[str, Rule] = field(default_factory=dict)
     """How its tables take a new shape."""
+    read: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By load id and table, the rows read: dlt makes no package where all were there already."""
 
     @property
     def load_id(self) -> str:
@@ -73,6 +75,7 @@ class Tally:
         found = tables.setdefault(table, {"read": 0, "good": 0, "held": 0})
         for name, count in counts.items():
             found[name] = found.get(name, 0) + count
+        self.read.setdefault(self.load_id, {})[table] = found["read"]
         if self.on_progress:
             self.on_progress(table, found["read"])
 

@@ -20,7 +20,8 @@ os.environ.setdefault("DLT_DATA_DIR", str(var() / "dlt"))
 import dlt
 
 from loaders import package
-from loaders.accounting import TableCount, table_counts, tallied, tally
+from loaders.accounting import TableCount, tallied, tally
+from loaders.brought import brought
 from loaders.children import feed_children, without
 from loaders.commit import committing
 from loaders.cursor import guard
@@ -96,9 +97,10 @@ def load(
         ):
             pipeline = _pipeline(source, target)
             package.forget(pipeline, recorded)
+            left = package.committed(pipeline)
             notices = _finish_pending(pipeline)
             notices += _run(pipeline, source, target, judged)
-            tables, news = _account(pipeline, source, target, judged)
+            tables, news = brought(pipeline, target, judged, found, left=left)
             commit()
     except Exception as error:
         told = explain(error, source_name)
@@ -234,18 +236,3 @@ def _run(
     feed_children(source.selected_resources, judged)
     pipeline.run(source, **file_format(pipeline, "parquet")).raise_on_failed_jobs()
     return notices
-
-
-def _account(
-    pipeline: Pipeline, source: DltSource, target: Target, judged: Mapping[str, Shape]
-) -> tuple[list[TableCount], list[str]]:
-    """Count what each committed package brought, and tell what it changed."""
-    tables: list[TableCount] = []
-    notices: list[str] = []
-    with target.connect() as connection:
-        for load_id in package.committed(pipeline):
-            tally = package.tallies(pipeline, load_id, judged)
-            tables += table_counts(source.name, load_id, tally, connection)
-            info = pipeline.get_load_package_info(load_id)
-            notices += package.new_columns(info, source.name)
-    return tables, notices
