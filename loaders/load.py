@@ -154,11 +154,20 @@ def declare(name: str, *, target: Target) -> None:
 
 
 def settle(source: DltSource, target: Target) -> list[str]:
-    """Finish what a killed load of a source left behind; return what to tell of it."""
+    """Finish what a killed load left, and give raw tables the types that are declared now.
+
+    Returns:
+        What to tell of it.
+    """
     try:
-        return _finish_pending(_pipeline(source, target))
+        pipeline, judged = _pipeline(source, target), shapes(source)
+        finished = _finish_pending(pipeline)
+        changed = retype(pipeline, {name: source.resources[name] for name in judged}, target)
+        if changed:
+            make_tables(pipeline, source, judged, anew=True)
     except Exception as error:
         raise explain(error, source.name) from error
+    return finished + changed
 
 
 def _joined(first: LoadResult, rest: LoadResult) -> LoadResult:

@@ -24,9 +24,18 @@ def shapes(source: DltSource) -> dict[str, Shape]:
     return {name: its for name, its in found.items() if its}
 
 
-def make_tables(pipeline: Pipeline, source: DltSource, judged: Mapping[str, Shape]) -> None:
-    """Create a source's tables where one is missing, so that models find them even when empty."""
-    if all(_exists(pipeline, table) for table in (*judged, TABLE)):
+def make_tables(
+    pipeline: Pipeline, source: DltSource, judged: Mapping[str, Shape], *, anew: bool = False
+) -> None:
+    """Create a source's tables where one is missing, so that models find them even when empty.
+
+    Args:
+        pipeline: the source's.
+        source: whose tables.
+        judged: their shapes.
+        anew: have dlt learn of columns that are declared otherwise, though no table is missing.
+    """
+    if not anew and all(_exists(pipeline, table) for table in (*judged, TABLE)):
         return
     tables = [
         dlt.resource(

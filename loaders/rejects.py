@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from loaders.errors import LoaderError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from loaders.connection import Connection
@@ -18,6 +18,8 @@ NOTES: Final = {"dismissed_at": "timestamp with time zone", "note": "varchar"}
 """Columns that are added to `_rejects` when the first row is dismissed."""
 WORKING: Final = "_staging"
 """How the schema ends in which dlt prepares a merge."""
+IDS_AT_ONCE: Final = 10_000
+"""Ids that one statement names."""
 RULES: Final = "quarantine"
 """The schema of dbt's quarantine models."""
 
@@ -75,8 +77,12 @@ def find(connection: Connection, wanted: Wanted, limit: int | None = None) -> li
     Raises:
         RejectUnknown: an id is that of no reject, or begins like several.
     """
+    # an id is looked for among all: another one may begin like it
+    most = None if wanted.ids else limit
     found = [
-        one for source in _sources(connection, wanted) for one in _of(connection, source, wanted)
+        one
+        for source in _sources(connection, wanted)
+        for one in _of(connection, source, wanted, limit=most)
     ]
     for prefix in wanted.ids:
         _check_single(prefix, [one for one in found if one.reject_id.startswith(prefix)])
@@ -84,16 +90,37 @@ def find(connection: Connection, wanted: Wanted, limit: int | None = None) -> li
     return found[:limit]
 
 
+def counted(connection: Connection, wanted: Wanted) -> dict[tuple[str, str], int]:
+    """Return how many rejects are meant, by source and table."""
+    found = {}
+    for source in _sources(connection, wanted):
+        where, values = _where(connection, source, wanted)
+        sql = f"select table_name, count(*) from {schema(source)}.{TABLE} {where} group by 1"
+        for table, rows in connection.execute(f"{sql} order by 1", values).fetchall():
+            found[source, str(table)] = int(rows)
+    return found
+
+
+def batches(connection: Connection, wanted: Wanted, size: int) -> Iterator[list[Reject]]:
+    """Yield the rejects of one source, so many at once; what was yielded may be changed."""
+    last = ""
+    while found := _of(connection, str(wanted.source), wanted, after=last, limit=size):
+        yield found
+        last = found[-1].reject_id
+
+
 def dismiss(connection: Connection, found: Sequence[Reject], note: str, now: datetime) -> int:
     """Keep rejects with a note, no longer open; return how many."""
     for source in sorted({one.source for one in found}):
         add_notes(connection, source)
         ids = [one.reject_id for one in found if one.source == source]
-        connection.execute(
-            f"update {schema(source)}.{TABLE} set dismissed_at = ?, note = ? "
-            f"where reject_id in ({', '.join('?' * len(ids))})",
-            [now, note, *ids],
-        )
+        for begin in range(0, len(ids), IDS_AT_ONCE):
+            some = ids[begin : begin + IDS_AT_ONCE]
+            connection.execute(
+                f"update {schema(source)}.{TABLE} set dismissed_at = ?, note = ? "
+                f"where reject_id in ({', '.join('?' * len(some))})",
+                [now, note, *some],
+            )
     return len(found)
 
 
@@ -150,11 +177,34 @@ def _sources(connection: Connection, wanted: Wanted) -> list[str]:
     return sorted(name for name in ours if wanted.source in (None, name))
 
 
-def _of(connection: Connection, source: str, wanted: Wanted) -> list[Reject]:
+def _of(
+    connection: Connection,
+    source: str,
+    wanted: Wanted,
+    *,
+    after: str | None = None,
+    limit: int | None = None,
+) -> list[Reject]:
+    """Return rejects of a source, newest first; behind an id, in the order of their ids."""
     names = [field.name for field in fields(Reject) if field.name != "source"]
     known = set(connection.columns(f"raw_{source}", TABLE))
     columns = [name if name in known else f"null as {name}" for name in names]
-    has_notes = "dismissed_at" in known
+    where, values = _where(connection, source, wanted)
+    if after is not None:
+        where, values = f"{where} and reject_id > ?", [*values, after]
+    order = "rejected_at desc, reject_id desc" if after is None else "reject_id"
+    most = f"limit {limit}" if limit is not None else ""
+    rows = connection.execute(
+        f"select {', '.join(columns)} from {schema(source)}.{TABLE} {where} "
+        f"order by {order} {most}",
+        values,
+    ).fetchall()
+    return [Reject(source=source, **dict(zip(names, row, strict=True))) for row in rows]
+
+
+def _where(connection: Connection, source: str, wanted: Wanted) -> tuple[str, list[Any]]:
+    """Return the condition that a reject of a source is meant, and its parameters."""
+    has_notes = "dismissed_at" in connection.columns(f"raw_{source}", TABLE)
     conditions = {
         "table_name = ?": wanted.table,
         "lower(reason) like ?": f"%{wanted.reason.lower()}%" if wanted.reason else None,
@@ -169,9 +219,7 @@ def _of(connection: Connection, source: str, wanted: Wanted) -> list[Reject]:
         given["dismissed_at is not null" if has_notes else "1 = 0"] = []
     where = " and ".join(f"({sql})" for sql in given) or "1 = 1"
     values = [v for one in given.values() for v in (one if isinstance(one, list) else [one])]
-    sql = f"select {', '.join(columns)} from {schema(source)}.{TABLE} where {where}"
-    rows = connection.execute(sql, values).fetchall()
-    return [Reject(source=source, **dict(zip(names, row, strict=True))) for row in rows]
+    return f"where {where}", values
 
 
 def _models(connection: Connection) -> list[str]:

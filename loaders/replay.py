@@ -7,8 +7,9 @@ moment it has happened or it has not.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 import orjson
@@ -19,8 +20,8 @@ from loaders.drift import rules
 from loaders.errors import LoaderError
 from loaders.gate import json_field, named_apart, shape
 from loaders.load import find_source, settle
-from loaders.rejects import TABLE, Reject, Wanted, add_notes, find, schema
-from loaders.replay_sql import PLACE, Judged, store
+from loaders.rejects import Reject, Wanted, add_notes, batches, counted, find, schema
+from loaders.replay_sql import PLACE, Judged, Replayed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
     from dlt.extract import DltResource, DltSource
 
     from loaders.connection import Connection
-    from loaders.drift import Rule
+    from loaders.shape import Shape
     from loaders.warehouse import Target
+
+ROWS_AT_ONCE: Final = 20_000
+"""Rejects judged together; bounds memory."""
 
 
 def replay(
@@ -63,32 +67,26 @@ def replay(
     with target.exclusive():
         settle(found_source, target)
         with target.connect() as connection:
-            found = find(connection, meant)
-            if not found:
+            if meant.ids:
+                find(connection, meant)  # each is that of one row
+            tables = [table for _, table in counted(connection, meant)]
+            if not tables:
                 return []
             add_notes(connection, name)
-            return _replayed(connection, found_source, found, payloads or {})
+            each = [replace(meant, table=table) for table in tables]
+            return _replayed(connection, found_source, each, payloads or {})
 
 
 def _replayed(
     connection: Connection,
     source: DltSource,
-    found: Sequence[Reject],
+    wanted: Sequence[Wanted],
     payloads: Mapping[str, str],
 ) -> list[TableCount]:
     load_id = _load_id(connection, source.name)
     connection.execute("begin")
     try:
-        counts = [
-            _table(
-                connection,
-                source,
-                [one for one in found if one.table_name == table],
-                payloads,
-                load_id,
-            )
-            for table in sorted({one.table_name for one in found})
-        ]
+        counts = [_table(connection, source, each, payloads, load_id) for each in wanted]
         connection.execute(
             f"insert into {schema(source.name)}._dlt_loads "
             "(load_id, schema_name, status, inserted_at, schema_version_hash) "
@@ -112,45 +110,71 @@ def _replayed(
 def _table(
     connection: Connection,
     source: DltSource,
-    found: Sequence[Reject],
+    wanted: Wanted,
     payloads: Mapping[str, str],
     load_id: str,
 ) -> TableCount:
-    resource = _resource(source, found[0])
-    known = connection.columns(f"raw_{source.name}", resource.name)
-    takes_nul = connection.kind == "duckdb"
-    raw: dict[str, Any] = {str(resource.name): dict.fromkeys(known)}
-    rule = rules(source, raw, raw, takes_nul=takes_nul)[resource.name]
-    judged = judge(resource, rule, source, found, payloads, load_id)
-    superseded = store(connection, source.name, judged) if judged.good.num_rows else 0
-    for reject_id, reason in judged.reasons.items():
-        if reject_id not in payloads:  # what was corrected by hand stays as it arrived
-            connection.execute(
-                f"update {schema(source.name)}.{TABLE} set reason = ? where reject_id = ?",
-                [reason, reject_id],
-            )
+    """Judge the rejects of one table, some at a time, and let all that pass in at once."""
+    table = str(wanted.table)
+    resource = _resource(source, table)
+    declared = _declared(connection, source, resource)
+    replayed = Replayed(
+        connection=connection,
+        source=source.name,
+        shape=declared,
+        latest_by=_latest_by(resource),
+    )
+    read = good = 0
+    for found in batches(connection, wanted, ROWS_AT_ONCE):
+        judged = judge(declared, source, found, payloads, load_id)
+        read, good = read + len(found), good + judged.good.num_rows
+        if judged.good.num_rows:
+            replayed.wait(judged.good)
+        replayed.refuse(_as_it_arrived(judged.bad, payloads))
+    superseded = replayed.store()
     return TableCount(
         source=source.name,
-        table=found[0].table_name,
-        read=len(found),
-        loaded=judged.good.num_rows - superseded,
+        table=table,
+        read=read,
+        loaded=good - superseded,
         collapsed=superseded,
-        rejected=len(judged.reasons),
+        rejected=read - good,
+    )
+
+
+def _declared(connection: Connection, source: DltSource, resource: DltResource) -> Shape:
+    """Return what a table's rows must look like now."""
+    known = connection.columns(f"raw_{source.name}", resource.name)
+    raw: dict[str, Any] = {str(resource.name): dict.fromkeys(known)}
+    rule = rules(source, raw, raw, takes_nul=connection.kind == "duckdb")[resource.name]
+    declared = shape(resource, rule)
+    if declared is None:
+        raise LoaderError(f"The table '{resource.name}' declares no columns: nothing to judge by.")
+    return declared
+
+
+def _latest_by(resource: DltResource) -> str | None:
+    hints = resource.compute_table_schema()["columns"]
+    return next((name for name, hint in hints.items() if hint.get("dedup_sort")), None)
+
+
+def _as_it_arrived(bad: pa.Table, payloads: Mapping[str, str]) -> pa.Table:
+    """Leave out what was corrected by hand: its reject stays as it is."""
+    if not payloads:
+        return bad
+    return pa.Table.from_pylist(
+        [row for row in bad.to_pylist() if row["reject_id"] not in payloads], bad.schema
     )
 
 
 def judge(
-    resource: DltResource,
-    rule: Rule,
+    declared: Shape,
     source: DltSource,
     found: Sequence[Reject],
     payloads: Mapping[str, str],
     load_id: str,
 ) -> Judged:
     """Hold rejects against the columns that their table declares now."""
-    declared = shape(resource, rule)
-    if declared is None:
-        raise LoaderError(f"The table '{resource.name}' declares no columns: nothing to judge by.")
     page, rows = _page(found, payloads)
     is_of_file = set(PLACE) <= declared.types.keys()
     value, taken = partial(json_field, "payload"), PLACE if is_of_file else ()
@@ -169,11 +193,9 @@ def judge(
             f"from page where {reason} = ''"
         ).to_arrow_table()
         bad = connection.execute(
-            f"select reject_id, {reason} from page where {reason} <> ''"
-        ).fetchall()
-    hints = resource.compute_table_schema()["columns"]
-    latest = [name for name, hint in hints.items() if hint.get("dedup_sort")]
-    return Judged(shape=declared, good=good, reasons=dict(bad), latest_by=next(iter(latest), None))
+            f"select reject_id, {reason} as reason from page where {reason} <> ''"
+        ).to_arrow_table()
+    return Judged(good=good, bad=bad)
 
 
 def _page(
@@ -209,13 +231,13 @@ def _document(text: str, reason: str) -> tuple[dict[str, Any], str]:
     return (document, "") if isinstance(document, dict) else ({}, "not a JSON object")
 
 
-def _resource(source: DltSource, reject: Reject) -> DltResource:
-    if reject.table_name not in source.resources:
+def _resource(source: DltSource, table: str) -> DltResource:
+    if table not in source.resources:
         raise LoaderError(
-            f"Cannot replay '{source.name}.{reject.table_name}': the source has no such table any "
-            "more. Dismiss its rejects, or give the table back."
+            f"Cannot replay '{source.name}.{table}': the source has no such table any more. "
+            "Dismiss its rejects, or give the table back."
         )
-    resource: DltResource = source.resources[reject.table_name]
+    resource: DltResource = source.resources[table]
     return resource
 
 

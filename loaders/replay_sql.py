@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from loaders.columns import literal, quoted
 from loaders.rejects import TABLE, schema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import pyarrow as pa
 
@@ -23,91 +23,126 @@ PLACE: Final = ("_file", "_line")
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """Rejects of one table, judged anew."""
+    """Some rejects of one table, judged anew."""
 
-    shape: Shape
     good: pa.Table
     """Rows that pass, with `_reject_id` and `_rejected_at`."""
-    reasons: Mapping[str, str]
-    """Why the others do not, by reject id."""
+    bad: pa.Table
+    """The others: `reject_id` and `reason`."""
+
+
+@dataclass(kw_only=True)
+class Replayed:
+    """One table's rejects on their way: those that pass wait in the warehouse, not in memory."""
+
+    connection: Connection
+    source: str
+    shape: Shape
     latest_by: str | None
     """The column that tells which of two rows with one key is newer."""
+    names: dict[str, None] = field(default_factory=dict)
+    """The columns of rows that passed."""
+
+    @property
+    def raw(self) -> str:
+        """The raw table, as SQL."""
+        return f"{schema(self.source)}.{quoted(self.shape.table)}"
+
+    @property
+    def rejects(self) -> str:
+        """The source's rejects, as SQL."""
+        return f"{schema(self.source)}.{TABLE}"
+
+    def wait(self, good: pa.Table) -> None:
+        """Put rows that pass into the temporary table `replayed`, typed as in their raw table."""
+        if not self.names:
+            self._run(
+                "create temporary table replayed as select *, cast(null as varchar) as _reject_id, "
+                "cast(null as timestamp with time zone) as _rejected_at "
+                f"from {self.raw} where 1 = 0"
+            )
+        own = [name for name in good.column_names if name not in ("_reject_id", "_rejected_at")]
+        known = self.connection.columns(f"raw_{self.source}", self.shape.table)
+        for name in own:
+            if name not in known:
+                for table in (self.raw, "replayed"):
+                    self._run(f"alter table {table} add column {quoted(name)} varchar")
+        self.names |= dict.fromkeys(own)
+        fill(self.connection, "replayed", good)
+
+    def refuse(self, bad: pa.Table) -> None:
+        """Give rejects that still do not pass the reason that they have now."""
+        self._run("create temporary table again (reject_id varchar, reason varchar)")
+        fill(self.connection, "again", bad)
+        self._run(
+            f"update {self.rejects} as there set reason = again.reason from again "
+            "where there.reject_id = again.reject_id and there.reason <> again.reason"
+        )
+        self._run("drop table again")
+
+    def store(self) -> int:
+        """Put what waits into the raw table; return how many a newer row had overtaken."""
+        if not self.names:
+            return 0
+        key = self.shape.key or PLACE
+        same = " and ".join(f"there.{quoted(n)} = replayed.{quoted(n)}" for n in key)
+        self._run(
+            f"create temporary table late as select _reject_id from ({self._ranked(key)}) as "
+            "ranked where place > 1 union select _reject_id from replayed "
+            f"join {self.raw} as there on {same} where {self._newer()}"
+        )
+        passed = "_reject_id not in (select _reject_id from late)"
+        columns = ", ".join(map(quoted, self.names))
+        self._run(
+            f"delete from {self.raw} as there using replayed where {same} and replayed.{passed}"
+        )
+        self._run(
+            f"insert into {self.raw} ({columns}) select {columns} from replayed where {passed}"
+        )
+        self._run(
+            f"delete from {self.rejects} where reject_id in "
+            f"(select _reject_id from replayed where {passed})"
+        )
+        self._run(
+            f"update {self.rejects} set dismissed_at = current_timestamp, "
+            f"note = {literal(SUPERSEDED)} where reject_id in (select _reject_id from late)"
+        )
+        superseded = int(self.connection.scalar("select count(*) from late"))
+        self._run("drop table late")
+        self._run("drop table replayed")
+        return superseded
+
+    def _run(self, sql: str) -> None:
+        self.connection.execute(sql)
+
+    def _ranked(self, key: Sequence[str]) -> str:
+        """Return SQL that numbers the replayed rows of one key, the newest first."""
+        order = f"{quoted(self.latest_by)} desc nulls last, " if self.latest_by else ""
+        keys = ", ".join(map(quoted, key))
+        return (
+            f"select _reject_id, row_number() over (partition by {keys} "
+            f"order by {order}_rejected_at desc, _reject_id) as place from replayed"
+        )
+
+    def _newer(self) -> str:
+        """Return the condition under which the row that is there is at least as new."""
+        if self.shape.key and self.latest_by:
+            column = quoted(self.latest_by)
+            return f"(replayed.{column} is null or there.{column} >= replayed.{column})"
+        arrived = "to_timestamp(cast(there._dlt_load_id as double precision))"
+        return f"{arrived} > replayed._rejected_at"
 
 
-def store(connection: Connection, source: str, judged: Judged) -> int:
-    """Put rows that pass into their table; return how many a newer row had overtaken."""
-    raw = f"{schema(source)}.{quoted(judged.shape.table)}"
-    rejects = f"{schema(source)}.{TABLE}"
-    names = [
-        name for name in judged.good.column_names if name not in ("_reject_id", "_rejected_at")
-    ]
-    known = connection.columns(f"raw_{source}", judged.shape.table)
-    for name in names:
-        if name not in known:
-            connection.execute(f"alter table {raw} add column {quoted(name)} varchar")
-    _stage(connection, raw, judged.good)
-    key = judged.shape.key or PLACE
-    same = " and ".join(f"there.{quoted(n)} = replayed.{quoted(n)}" for n in key)
-    connection.execute(
-        "create temporary table late as "
-        f"select _reject_id from ({_ranked(key, judged)}) as ranked where place > 1 union "
-        f"select _reject_id from replayed join {raw} as there on {same} where {_newer(judged)}"
-    )
-    passed = "_reject_id not in (select _reject_id from late)"
-    columns = ", ".join(map(quoted, names))
-    connection.execute(
-        f"delete from {raw} as there using replayed where {same} and replayed.{passed}"
-    )
-    connection.execute(
-        f"insert into {raw} ({columns}) select {columns} from replayed where {passed}"
-    )
-    connection.execute(
-        f"delete from {rejects} where reject_id in (select _reject_id from replayed where {passed})"
-    )
-    connection.execute(
-        f"update {rejects} set dismissed_at = current_timestamp, note = {literal(SUPERSEDED)} "
-        "where reject_id in (select _reject_id from late)"
-    )
-    superseded = int(connection.scalar("select count(*) from late"))
-    connection.execute("drop table late")
-    connection.execute("drop table replayed")
-    return superseded
-
-
-def _ranked(key: Sequence[str], judged: Judged) -> str:
-    """Return SQL that numbers the replayed rows of one key, the newest first."""
-    order = f"{quoted(judged.latest_by)} desc nulls last, " if judged.latest_by else ""
-    keys = ", ".join(map(quoted, key))
-    return (
-        f"select _reject_id, row_number() over (partition by {keys} "
-        f"order by {order}_rejected_at desc, _reject_id) as place from replayed"
-    )
-
-
-def _newer(judged: Judged) -> str:
-    """Return the condition under which the row that is there is at least as new."""
-    if judged.shape.key and judged.latest_by:
-        column = quoted(judged.latest_by)
-        return f"(replayed.{column} is null or there.{column} >= replayed.{column})"
-    arrived = "to_timestamp(cast(there._dlt_load_id as double precision))"
-    return f"{arrived} > replayed._rejected_at"
-
-
-def _stage(connection: Connection, raw: str, good: pa.Table) -> None:
-    """Make the temporary table `replayed` of rows with the types of their raw table."""
-    names = ", ".join(quoted(n) for n in good.column_names if not n.startswith("_reject"))
-    connection.execute(
-        f"create temporary table replayed as select {names}, cast(null as varchar) as _reject_id, "
-        f"cast(null as timestamp with time zone) as _rejected_at from {raw} where 1 = 0"
-    )
-    every = ", ".join(map(quoted, good.column_names))
+def fill(connection: Connection, table: str, rows: pa.Table) -> None:
+    """Put Arrow rows into a temporary table."""
+    names = ", ".join(map(quoted, rows.column_names))
     if connection.kind == "duckdb":
-        connection.raw.register("judged", good)
-        connection.execute(f"insert into replayed ({every}) select {every} from judged")
+        connection.raw.register("judged", rows)
+        connection.execute(f"insert into {table} ({names}) select {names} from judged")
         connection.raw.unregister("judged")
         return
     from psycopg2.extras import execute_values
 
-    rows = [tuple(row.values()) for row in good.to_pylist()]
     with connection.raw.cursor() as cursor:
-        execute_values(cursor, f"insert into replayed ({every}) values %s", rows)
+        values = [tuple(row.values()) for row in rows.to_pylist()]
+        execute_values(cursor, f"insert into {table} ({names}) values %s", values, page_size=1000)

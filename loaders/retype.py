@@ -96,20 +96,27 @@ class _Change:
             )
 
     def make(self) -> None:
-        name = quoted(self.column)
         place = self.place
-        staging = f"{quoted(f'{self.pipeline.dataset_name}_staging')}.{quoted(self.table)}"
         with self.target.connect() as connection:
             try:
                 if (example := self._misfit(connection, place)) is not None:
                     raise self._refusal(f"its rows hold '{example}'")
-                connection.execute(
-                    f"alter table {place} alter column {name} type {self.be_type} "
-                    f"using cast({name} as {self.be_type})"
-                )
-                connection.execute(f"drop table if exists {staging}")  # dlt makes it anew
+                self._alter(connection, place)
+                staging = f"{self.pipeline.dataset_name}_staging"
+                if self.column in connection.columns(staging, self.table):
+                    # emptied, not dropped: dlt would not make it again for a shape it knows
+                    at = f"{quoted(staging)}.{quoted(self.table)}"
+                    connection.execute(f"delete from {at}")
+                    self._alter(connection, at)
             except (duckdb.Error, psycopg2.Error) as error:
                 raise self._refusal(str(error).strip().splitlines()[0]) from error
+
+    def _alter(self, connection: Connection, place: str) -> None:
+        name = quoted(self.column)
+        connection.execute(
+            f"alter table {place} alter column {name} type {self.be_type} "
+            f"using cast({name} as {self.be_type})"
+        )
 
     def _misfit(self, connection: Connection, place: str) -> Any:
         """Return a value that the new type cannot hold as it is, None if there is none."""

@@ -62,12 +62,12 @@ def _load(source: str, request: Request, emit: Emit, wanted: dict[str, Any]) -> 
 def replay(request: Request, emit: Emit) -> Outcome:
     """Put the open rejects of every source through gate one, as its columns are declared now."""
     from loaders import SOURCES
-    from loaders.rejects import Wanted, find
+    from loaders.rejects import Wanted, counted
     from loaders.replay import replay as replay_source
 
     with writing(request, emit) as warehouse:
         with warehouse.connect() as connection:
-            open_in = {reject.source for reject in find(connection, Wanted())}
+            open_in = {source for source, _ in counted(connection, Wanted())}
         counts = [
             count
             for source in sorted(open_in & SOURCES.keys())

@@ -50,17 +50,18 @@ def wanted(
 def list_open(meant: Wanted, target: str | None, *, limit: int, as_json: bool) -> int:
     """List rejects and, beside them, what breaks rules."""
     with _target(target).connect() as connection:
-        found = rejects.find(connection, meant)
+        found = rejects.find(connection, meant, limit)
+        count = sum(rejects.counted(connection, meant).values())
         rules = [] if meant.is_dismissed else rejects.broken_rules(connection, meant.table)
     rules = [one for one in rules if meant.source in (None, one.model.split("__")[0][4:])]
     if as_json:
-        answer = {"rejects": [asdict(one) for one in found[:limit]], "count": len(found)}
+        answer = {"rejects": [asdict(one) for one in found], "count": count}
         show.as_json({**answer, "broken_rules": [asdict(one) for one in rules]})
         return 0
     header = ("id", "source", "table", "reason", "origin", "position", "rejected (UTC)")
-    listed = [_row(one) for one in found[:limit]]
+    listed = [_row(one) for one in found]
     show.grid(Grid(title="Rejected by the loaders", header=header, rows=listed))
-    show.text(f"{len(found):,} rejected rows{' in all' if len(found) > limit else ''}.")
+    show.text(f"{count:,} rejected rows{' in all' if count > limit else ''}.")
     rows = [[one.model, one.reasons, one.count_rows] for one in rules]
     show.grid(Grid(title="Breaks a rule of dbt", header=("model", "reasons", "rows"), rows=rows))
     return 0
@@ -93,16 +94,20 @@ def replay_some(
     from loaders.replay import replay
 
     warehouse = _target(target)
+    payloads: dict[str, str] = {}
     with warehouse.connect() as connection:
-        found = rejects.find(connection, _specific(meant, "replay"))
-    payloads = _corrections(found, corrected, values)
+        meant_in = rejects.counted(connection, _specific(meant, "replay"))
+        if meant.ids or corrected or values:
+            found = rejects.find(connection, meant, None if meant.ids else 1)
+            payloads = _corrections(found, sum(meant_in.values()), corrected, values)
+        ids = {source: _ids(found, source) for source, _ in meant_in} if meant.ids else {}
     counts = [
         count
-        for source in sorted({one.source for one in found})
+        for source in sorted({source for source, _ in meant_in})
         for count in replay(
             source,
             target=warehouse,
-            wanted=replace(meant, ids=_ids(found, source), source=source),
+            wanted=replace(meant, ids=ids.get(source, ()), source=source),
             payloads=payloads,
         )
     ]
@@ -158,7 +163,7 @@ def _ids(found: Sequence[Reject], source: str) -> tuple[str, ...]:
 
 
 def _corrections(
-    found: Sequence[Reject], corrected: Path | None, values: Sequence[str]
+    found: Sequence[Reject], count: int, corrected: Path | None, values: Sequence[str]
 ) -> dict[str, str]:
     """Return the corrected payload of the one row that is meant.
 
@@ -167,9 +172,9 @@ def _corrections(
     """
     if corrected is None and not values:
         return {}
-    if len(found) != 1:
+    if count != 1:
         raise RejectUnknown(
-            f"--with and --set correct one row, and {len(found)} are meant. Name one by its id."
+            f"--with and --set correct one row, and {count} are meant. Name one by its id."
         )
     payload = corrected.read_text() if corrected else found[0].payload
     for value in values:

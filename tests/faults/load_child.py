@@ -67,7 +67,7 @@ def kill_at(point: str, count: int) -> None:
         "job marked, not moved": (packages.PackageStorage, "complete_job"),
         "committed, not marked": (LoadStorage, "complete_load_package"),
         "marked, not moved": (packages.PackageStorage, "complete_loading_package"),
-        "committed, not counted": (loading, "_account"),
+        "committed, not counted": (loading, "brought"),
     }
     owner, name = places[point]
     original = getattr(owner, name)

@@ -77,7 +77,7 @@ def test_a_late_commit_is_caught_by_the_lag(things: str, duckdb_target: Target) 
     result = by_cursor(duckdb_target, things, lag=3600)
     assert counts(result) == [("things", 4, 1, 3, 0)]
     run(things, "insert into things values (6, 'too late', 6, '2024-01-01 09:00:00')")
-    assert counts(by_cursor(duckdb_target, things, lag=3600)) == []
+    assert counts(by_cursor(duckdb_target, things, lag=3600)) == [("things", 4, 0, 4, 0)]
 
 
 def test_rows_without_a_cursor_are_loaded_and_told_of(things: str, duckdb_target: Target) -> None:

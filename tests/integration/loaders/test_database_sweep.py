@@ -110,13 +110,13 @@ def test_rows_of_a_load_that_failed_are_not_marked(
 ) -> None:
     import loaders.load
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError("the disk went away")
 
     run(things, "alter table things add column migrated_at timestamp null")
     options: Any = {"columns": THINGS, "taken_at": "migrated_at"}
     with monkeypatch.context() as patch:
-        patch.setattr(loaders.load, "_account", fail)
+        patch.setattr(loaders.load, "brought", fail)
         with pytest.raises(Exception, match="the disk went away"):
             load_table(duckdb_target, things, **options)
     load_table(duckdb_target, things, **options)

@@ -15,7 +15,7 @@ from loaders.columns import columns
 from loaders.cursor import cursor
 from loaders.dispositions import REPLACE_KEYS
 from loaders.drift import EVOLVE, FREEZE, QUARANTINE
-from loaders.errors import LoaderError, TableStopped
+from loaders.errors import TableStopped
 from loaders.load import load
 from loaders.readers.database import table
 from loaders.readers.files import files
@@ -274,58 +274,3 @@ def test_what_hangs_on_a_stopped_table_stops_with_it(duckdb_target: Target) -> N
 
         assert stopping(resources, duckdb_target).result is None
     assert rows(duckdb_target, "select count(*) from raw_world.children") == [(0,)]
-
-
-def typed(kind: str, value: Any) -> DltSource:
-    @dlt.source(name="world")
-    def world() -> Any:
-        hints = columns(id="bigint", size=kind)
-        given: Any = {"name": "things", "primary_key": "id", "write_disposition": REPLACE_KEYS}
-        return dlt.resource([[{"id": value[0], "size": value[1]}]], columns=hints, **given)
-
-    return world()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("first", "second", "sizes"),
-    [
-        (("bigint", "1"), ("double", "2.5"), ["1.0", "2.5"]),
-        (("bigint", "1"), ("decimal(18, 2)", "2.5"), ["1.00", "2.50"]),
-        (("bigint", "1"), ("text", "two"), ["1", "two"]),
-        (("text", "1"), ("bigint", "2"), ["1", "2"]),
-    ],
-)
-def test_a_column_declared_otherwise_gets_its_new_type_first(
-    first: Any, second: Any, sizes: list[str], target: Target
-) -> None:
-    load(typed(first[0], (1, first[1])), target=target)
-    result = load(typed(second[0], (2, second[1])), target=target)
-    told = f"world.things: 'size' was {first[0]} and is {second[0]} now."
-    assert result.notices == (told,)
-    assert [str(size) for (size,) in things(target, "size")] == sizes
-    assert load(typed(second[0], (2, second[1])), target=target).notices == ()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        (("text", "one"), ("bigint", "2")),
-        (("double", "1.5"), ("bigint", "2")),
-        (("decimal(18, 4)", "1.2345"), ("decimal(18, 2)", "2")),
-        (("timestamp", "2026-01-01T10:00:00Z"), ("date", "2026-01-02")),
-    ],
-)
-def test_a_type_that_what_is_there_does_not_fit_stops_its_table_and_changes_nothing(
-    first: Any, second: Any, target: Target
-) -> None:
-    load(typed(first[0], (1, first[1])), target=target)
-    before = things(target, "id, size")
-    with pytest.raises(
-        LoaderError, match=f"declared as .*, and the raw table has it as {first[0][:4]}"
-    ):
-        load(typed(second[0], (2, second[1])), target=target)
-    assert things(target, "id, size") == before
-    load(typed(first[0], (3, first[1])), target=target)
-    assert len(things(target)) == 2
