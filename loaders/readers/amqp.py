@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pika  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
+from loaders.addresses import read_address
 from loaders.readers.queue import Message, from_json
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ class AmqpQueue:
 
     def __init__(self, url: str, queue: str) -> None:
         self.origin = self.queue = queue
-        parameters = pika.URLParameters(url)
+        with read_address("amqp://user:password@host:5672/%2F"):
+            if not url.startswith(("amqp://", "amqps://")):
+                raise ValueError
+            parameters = pika.URLParameters(url)
         parameters.heartbeat = 0  # a load may be silent for longer than any heartbeat
         self.connection = pika.BlockingConnection(parameters)
         self.channel = self.connection.channel()

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import sqlalchemy as sa
 
+from loaders.addresses import read_address
 from loaders.connection import shown
 from loaders.errors import SourceRefused, SourceUnreachable
 
@@ -38,9 +39,10 @@ class Link:
     """One database; each statement has its own connection, so that tables can be read at once."""
 
     def __init__(self, url: str, time_zone: str = "UTC") -> None:
-        self.url = with_driver(sa.make_url(url))
+        with read_address("postgresql://user:password@host:5432/database"):
+            self.url = with_driver(sa.make_url(url))
+            self.engine = sa.create_engine(self.url, poolclass=sa.NullPool)
         self.zone = ZoneInfo(time_zone)
-        self.engine = sa.create_engine(self.url, poolclass=sa.NullPool)
         self.kind = self.engine.dialect.name
 
     @cached_property

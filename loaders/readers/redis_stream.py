@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import redis
 
+from loaders.addresses import read_address
 from loaders.readers.queue import Message
 
 if TYPE_CHECKING:
@@ -49,7 +50,10 @@ class RedisStream:
         self.pending_from = OLDEST
         self.claim_from: str | None = OLDEST
         self.waiting = [self._own, self._claimed]
-        self.client = redis.Redis.from_url(url, decode_responses=True, encoding_errors="replace")
+        with read_address("redis://user:password@host:6379/0"):
+            self.client = redis.Redis.from_url(
+                url, decode_responses=True, encoding_errors="replace"
+            )
         self._ensure_group()
 
     def receive(self, count: int, wait: float) -> list[Message]:

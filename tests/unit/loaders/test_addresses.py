@@ -1,10 +1,15 @@
-"""An address that is stored or shown gives no secret away."""
+"""An address that is stored, shown or refused gives no secret away."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from sqlalchemy.exc import ArgumentError
 
 from loaders.addresses import shown_url
+from loaders.errors import SettingMissing
+from loaders.explain import explain
 
 
 @pytest.mark.parametrize(
@@ -24,3 +29,45 @@ from loaders.addresses import shown_url
 )
 def test_secrets_are_left_out(url: str, shown: str) -> None:
     assert shown_url(url) == (url if shown == "same" else shown)
+
+
+def to_database(url: str) -> object:
+    from loaders.readers.database_link import Link
+
+    return Link(url)
+
+
+def to_redis(url: str) -> object:
+    from loaders.readers.redis_stream import RedisStream
+
+    return RedisStream(url, "payments", "tidemill")
+
+
+def to_amqp(url: str) -> object:
+    from loaders.readers.amqp import AmqpQueue
+
+    return AmqpQueue(url, "payments")
+
+
+@pytest.mark.parametrize(
+    ("read", "url"),
+    [
+        (to_database, "postgresql//ann:hush@localhost/shop"),
+        (to_database, "postgresql://ann:hush@localhost:port/shop"),
+        (to_database, "postgresql://ann:hu/sh@localhost:port/shop"),
+        (to_redis, "hush"),
+        (to_redis, "redis://:hush/1@localhost:6379/0"),
+        (to_amqp, "hush"),
+        (to_amqp, "amqp://ann:hush#1@localhost/"),
+    ],
+)
+def test_an_address_that_cannot_be_read_is_told_and_not_repeated(read: Any, url: str) -> None:
+    with pytest.raises((SettingMissing, ArgumentError)) as told:
+        read(url)
+    assert isinstance(explain(told.value, "shop"), SettingMissing)
+    assert "hu" not in str(explain(told.value, "shop"))
+
+
+def test_a_driver_that_is_not_installed_is_named() -> None:
+    with pytest.raises(SettingMissing, match="asks for the driver 'oracledb', which is not"):
+        to_database("oracle://ann:hush@localhost/shop")
