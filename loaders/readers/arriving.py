@@ -34,8 +34,10 @@ def begin(
     ).fetchall()
     for (cut_off,) in found:
         discard(connection, into, cut_off)
-    connection.execute(f"delete from {record} where {here}")
-    connection.execute(f"insert into {record} values ({literal(load_id)}, {literal(table)})")
+    connection.execute(
+        f"begin; delete from {record} where {here}; "
+        f"insert into {record} values ({literal(load_id)}, {literal(table)}); commit"
+    )
 
 
 def discard(connection: duckdb.DuckDBPyConnection, into: str, load_id: str) -> None:

@@ -43,8 +43,6 @@ class Span:
     rows: int
     refused: int
     blank: int
-    is_novel: bool
-    """Whether a row may have more fields than were looked for."""
 
 
 def normalized(arrival: Arrival) -> dict[str, str]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import duckdb
 
 NO_DELIMITER: Final = "\x01\x02\x03\x04"
+_BRACE: Final = "starts_with(ltrim(line, ' \t\r'), '{')"
+"""Valid JSON that begins so is an object: cheaper than json_type."""
 KEEP_BROKEN: Final = "store_rejects=true, rejects_table='broken', rejects_scan='broken_scan'"
 """Option of read_csv: lines that are no rows go to the table `broken`."""
 KEY_LISTS: Final = 20
@@ -125,9 +127,11 @@ def jsonl_arrival(place: Path, key_lists: Sequence[Sequence[str]], *, are_all: b
     known = "".join(f", [{', '.join(map(literal, keys))}]" for keys in key_lists[:KEY_LISTS])
     return Arrival(
         relation=(
-            "select line, is_object, "
-            f"case when is_object then json_extract_string(line, [{paths}]) end as _values "
-            f"from ({_json_lines(place, KEEP_BROKEN)})"
+            # an object is parsed once for its values; what is no JSON has none
+            "select line, _values, case when _values is not null "
+            f"then {_BRACE} end as is_object "
+            f"from (select line, try(json_extract_string(line, [{paths}])) as _values "
+            f"from ({_lines(place, KEEP_BROKEN)}))"
         ),
         fields={key: f"_values[{number}]" for number, key in enumerate(keys, 1)},
         key_lists=key_lists,
@@ -147,19 +151,16 @@ def jsonl_arrival(place: Path, key_lists: Sequence[Sequence[str]], *, are_all: b
 def json_key_lists(place: Path, rows: int | None = None) -> str:
     """Return SQL that gives each list of keys that an object of a JSON Lines file has."""
     some = f" limit {rows}" if rows else ""
-    lines = _json_lines(place, "ignore_errors=true")
+    lines = _lines(place, "ignore_errors=true")
     return (
         "select json_keys(line) as keys "
-        f"from (select * from ({lines}) where is_object{some}) group by keys"
+        f"from (select * from ({lines}) where json_valid(line) and {_BRACE}{some}) group by keys"
     )
 
 
-def _json_lines(place: Path, errors: str) -> str:
-    # what is valid and begins with a brace is an object: cheaper than json_type
+def _lines(place: Path, errors: str) -> str:
     return (
-        "select line, case when json_valid(line) "
-        "then starts_with(ltrim(line, ' \t\r'), '{') end as is_object "
-        f"from read_csv({literal(str(place))}, columns={{'line': 'varchar'}}, auto_detect=false, "
+        f"select line from read_csv({literal(str(place))}, columns={{'line': 'varchar'}}, auto_detect=false, "
         f"header=false, delim={literal(NO_DELIMITER)}, quote='', escape='', strict_mode=false, "
         f"{errors})"
     )

@@ -8,7 +8,7 @@ is looked at again, for their text and their reasons, before they are taken out.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
@@ -99,6 +99,7 @@ class Placer:
         Raises:
             Unreadable: it is cut off; nothing of it was kept. DuckDB's own errors mean the same.
         """
+        self.shape = self.aside.shape = replace(self.shape, is_text=kind != "parquet")
         self.aside.edition = edition
         self.aside.begin()
         arrive = self._arrive(kind, path)
@@ -149,7 +150,7 @@ class Placer:
         """Read a file into the table; once more where an object has keys that were not known."""
         try:
             arrival = self._attempt(origin, path, arrive)
-            if self._span(arrival, end).is_novel:
+            if arrival.is_novel != "false" and self._has_novel(end):
                 key_lists = self._key_lists(path)
                 if {key for keys in key_lists for key in keys} != arrival.fields.keys():
                     self._run("rollback")
@@ -202,10 +203,9 @@ class Placer:
     def _span(self, arrival: Arrival, end: int) -> Span:
         """Look at the rows that stand behind what was the table's end."""
         blank = f"_line = {BLANK}" if arrival.is_blank != "false" else "false"
-        novel = f"_line = {NOVEL}" if arrival.is_novel != "false" else "false"
-        first, last, rows, negative, blanks, novels = self._one(
+        first, last, rows, negative, blanks = self._one(
             "select coalesce(min(rowid), 0), coalesce(max(rowid), -1), count(*), "
-            f"count(*) filter (_line < 0), count(*) filter ({blank}), count(*) filter ({novel}) "
+            f"count(*) filter (_line < 0), count(*) filter ({blank}) "
             f"from {self.into} where rowid >= {end}"
         )
         if last - first + 1 != rows:
@@ -218,8 +218,11 @@ class Placer:
             rows=rows,
             refused=negative - blanks,
             blank=blanks,
-            is_novel=novels > 0,
         )
+
+    def _has_novel(self, end: int) -> bool:
+        novel = f"rowid >= {end} and _line = {NOVEL}"
+        return bool(self._one(f"select count(*) > 0 from {self.into} where {novel}")[0])
 
     def _number(self, span: Span, first_line: int, *, is_shifted: bool) -> None:
         """Give the rows of a file their lines, by their order; refused ones below zero."""
