@@ -90,3 +90,15 @@ def _rule(source: DltSource, resource: DltResource, known: TTableSchemaColumns) 
         )
     declared = resource.compute_table_schema()["columns"]
     return Rule(policy=POLICIES[mode], known=frozenset([*declared, *known]))
+
+
+def widened(types: Mapping[str, str]) -> str:
+    """Return what to tell of the columns that a table has got, from their names and types."""
+    if len(types) == 1:
+        ((name, kind),) = types.items()
+        return f"has a new column '{name}' ({kind})."
+    kinds = set(types.values())
+    if len(kinds) == 1:
+        return f"has {len(types)} new columns, as {kinds.pop()}: {', '.join(types)}."
+    named = ", ".join(f"{name} ({kind})" for name, kind in types.items())
+    return f"has {len(types)} new columns: {named}."

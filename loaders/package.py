@@ -13,6 +13,7 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from loaders.accounting import STATE
 from loaders.columns import literal, quoted
+from loaders.drift import widened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -140,13 +141,14 @@ def tallies(
 
 
 def new_columns(package: LoadPackageInfo, source: str) -> Iterator[str]:
-    """Yield a notice for each column that a load added to a table which already existed."""
+    """Yield a notice for each table that was there and that a load added columns to."""
     for name, table in package.schema_update.items():
         columns = table.get("columns", {})
         if "_dlt_load_id" in columns or name.startswith("_"):
             continue  # the table itself is new
-        for column, hint in columns.items():
-            yield f"{source}.{name} has a new column '{column}' ({hint.get('data_type')})."
+        if columns:
+            told = widened({n: str(hint.get("data_type")) for n, hint in columns.items()})
+            yield f"{source}.{name} {told}"
 
 
 def _sent_rows(

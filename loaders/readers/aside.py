@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loaders.columns import literal
 from loaders.errors import RowsUnaccounted
-from loaders.gate import named_apart, reject_select
-from loaders.shape import TIMES
+from loaders.gate import reject_select
+from loaders.readers.judged import doubtful
 
 if TYPE_CHECKING:
     import duckdb
@@ -16,14 +16,6 @@ if TYPE_CHECKING:
     from loaders.readers.formats import Arrival
     from loaders.shape import Shape
 
-PLACE: Final = ("_file", "_line")
-FITTING: Final = {
-    "varchar": {"VARCHAR"},
-    "bigint": {"BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UINTEGER", "USMALLINT", "UTINYINT"},
-    "double": {"DOUBLE", "FLOAT", "BIGINT", "INTEGER", "SMALLINT", "TINYINT"},
-    "boolean": {"BOOLEAN"},
-}
-"""Types of a Parquet column whose values all fit a declared type."""
 LISTED_ROWS: Final = 1_000
 """Up to so many refused rows are found again by their line; beyond, by their reason."""
 BROKEN: Final = (
@@ -43,28 +35,6 @@ class Span:
     rows: int
     refused: int
     blank: int
-
-
-def normalized(arrival: Arrival) -> dict[str, str]:
-    """Return a file's fields by the names that they have in the warehouse."""
-    rows = arrival.key_lists or [list(arrival.fields)]
-    return named_apart(rows, arrival.fields.__getitem__, PLACE)
-
-
-def doubtful(arrival: Arrival, shape: Shape) -> dict[str, str]:
-    """Return the fields of a file that may hold what is not of the declared type."""
-    types = {arrival.fields[name]: kind for name, kind in arrival.types.items()}
-    return {
-        name: expression
-        for name, expression in normalized(arrival).items()
-        if _may_not_fit(types.get(expression, "?"), shape.types.get(name, ""), shape)
-    }
-
-
-def _may_not_fit(kind: str, declared: str, shape: Shape) -> bool:
-    if declared in TIMES or (declared == "varchar" and not shape.rule.takes_nul):
-        return True  # infinite times and the character NUL have no place everywhere
-    return kind not in FITTING.get(declared, ()) and kind.lower() != declared
 
 
 class Aside:

@@ -160,7 +160,8 @@ def json_key_lists(place: Path, rows: int | None = None) -> str:
 
 def _lines(place: Path, errors: str) -> str:
     return (
-        f"select line from read_csv({literal(str(place))}, columns={{'line': 'varchar'}}, auto_detect=false, "
+        f"select line from read_csv({literal(str(place))}, columns={{'line': 'varchar'}}, "
+        "auto_detect=false, "
         f"header=false, delim={literal(NO_DELIMITER)}, quote='', escape='', strict_mode=false, "
         f"{errors})"
     )

@@ -15,31 +15,19 @@ import duckdb
 
 from loaders.columns import literal
 from loaders.errors import RowsUnaccounted
-from loaders.readers.aside import Aside, Span, doubtful, normalized
+from loaders.readers.aside import Aside, Span
 from loaders.readers.feed import flowing
-from loaders.readers.formats import (
-    Arrival,
-    CsvOptions,
-    csv_arrival,
-    csv_names,
-    json_key_lists,
-    jsonl_arrival,
-    parquet_arrival,
-)
+from loaders.readers.formats import jsonl_arrival
+from loaders.readers.judged import BLANK, NOVEL, mark, normalized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from loaders.readers.arrivals import Arrivals
+    from loaders.readers.formats import Arrival
     from loaders.shape import Shape
 
-BLANK: Final = "-2"
-REFUSED: Final = "-1"
-GOOD: Final = "1"
-NOVEL: Final = "2"
-"""These stand for a row's line until it is numbered."""
-SAMPLE_ROWS: Final = 10_000
-"""So many objects of a JSON Lines file tell its keys, unless one further on has others."""
 NUMBERED_ROWS: Final = 2_000_000
 """Rows numbered at once: what changes is held in memory."""
 
@@ -62,9 +50,8 @@ class Placer:
         connection: duckdb.DuckDBPyConnection,
         into: str,
         shape: Shape,
-        csv: CsvOptions,
+        arrivals: Arrivals,
         load_id: str,
-        folder: Path,
         widen: Callable[[Iterable[str]], None],
     ) -> None:
         """Begin with a table as it is.
@@ -73,17 +60,16 @@ class Placer:
             connection: to where the table is; its `rejects` are made before.
             into: the table's name, as SQL.
             shape: what rows must be like.
-            csv: how CSV files are written.
+            arrivals: looks files up.
             load_id: dlt's id of the load.
-            folder: for pipes.
             widen: called with the columns of a file, to add those that the table lacks.
         """
         self.connection = connection
         self.into = into
         self.shape = shape
-        self.csv = csv
+        self.arrivals = arrivals
         self.load_id = load_id
-        self.pipe = folder / "pipe"
+        self.pipe = arrivals.pipe
         self.widen = widen
         self.aside = Aside(connection, into, shape, load_id)
 
@@ -102,7 +88,7 @@ class Placer:
         self.shape = self.aside.shape = replace(self.shape, is_text=kind != "parquet")
         self.aside.edition = edition
         self.aside.begin()
-        arrive = self._arrive(kind, path)
+        arrive = self.arrivals.of(kind, path)
         if arrive is None:
             return None
         end = self._one(f"select coalesce(max(rowid), -1) + 1 from {self.into}")[0]
@@ -129,21 +115,6 @@ class Placer:
             rejected=span.refused + broken,
         )
 
-    def _arrive(self, kind: str, path: Path) -> Callable[[Path], Arrival] | None:
-        """Return what makes an arrival of the place where a file's bytes are."""
-        if kind == "csv":
-            names = csv_names(path, self.csv, list(self.shape.types))
-            return (lambda place: csv_arrival(place, names, self.csv)) if names else None
-        if kind == "jsonl":
-            key_lists = self._key_lists(path, SAMPLE_ROWS)
-            return lambda place: jsonl_arrival(place, key_lists, are_all=False)
-        return lambda place: parquet_arrival(place, self.connection)
-
-    def _key_lists(self, path: Path, rows: int | None = None) -> list[list[str]]:
-        with flowing(path, self.pipe) as place:
-            found = self.connection.execute(json_key_lists(place, rows)).fetchall()
-        return sorted(list(keys) for (keys,) in found)
-
     def _insert(
         self, origin: str, path: Path, arrive: Callable[[Path], Arrival], end: int
     ) -> Arrival:
@@ -151,7 +122,7 @@ class Placer:
         try:
             arrival = self._attempt(origin, path, arrive)
             if arrival.is_novel != "false" and self._has_novel(end):
-                key_lists = self._key_lists(path)
+                key_lists = self.arrivals.key_lists(path)
                 if {key for keys in key_lists for key in keys} != arrival.fields.keys():
                     self._run("rollback")
                     arrival = self._attempt(
@@ -173,32 +144,10 @@ class Placer:
             unwanted = self.shape.rule.unknown(fields)
             self.widen(name for name in fields if name not in unwanted)
             self._run("begin")
-            extra = f"{literal(origin)} as _file, {self._mark(arrival)} as _line,"
+            extra = f"{literal(origin)} as _file, {mark(arrival, self.shape)} as _line,"
             columns = self.shape.good(fields, load_id=self.load_id, extra=extra)
             self._run(f"insert into {self.into} by name select {columns} from ({arrival.relation})")
         return arrival
-
-    def _mark(self, arrival: Arrival) -> str:
-        """Return the expression of what stands for a row's line until it is numbered."""
-        fits = self._fits(arrival)
-        if arrival.line:
-            return f"({arrival.line}) * case when {fits} then 1 else -1 end"
-        good = GOOD
-        if arrival.is_novel != "false":
-            good = f"case when {arrival.is_novel} then {NOVEL} else {GOOD} end"
-        refused = f"case when {arrival.is_blank} then {BLANK} else {REFUSED} end"
-        return f"case when {fits} then {good} else {refused} end"
-
-    def _fits(self, arrival: Arrival) -> str:
-        fields = doubtful(arrival, self.shape)
-        checks = [
-            f"(({fields[name]}) is null or ({self.shape.cast(name, fields)}) is not null)"
-            for name, kind in self.shape.types.items()
-            if name in fields and kind != "varchar"
-        ]
-        new = [f"({fields[name]}) is null" for name in self.shape.rule.unknown(fields)]
-        nuls = [f"not coalesce({found}, false)" for found in self.shape.nuls(fields).values()]
-        return " and ".join([f"({arrival.unreadable}) is null", *checks, *new, *nuls])
 
     def _span(self, arrival: Arrival, end: int) -> Span:
         """Look at the rows that stand behind what was the table's end."""

@@ -1,15 +1,8 @@
-"""A load's files on their way into the warehouse, and what dlt is told of them.
-
-Into DuckDB a file's rows go straight into the raw table, under the id of a load that is not
-committed yet: models look at committed loads only. Should the load never be committed, the next one
-takes them out again. Another warehouse is handed Parquet files,
-written from a DuckDB table that is as long as a batch.
-"""
+"""A load's files on their way into the warehouse, and what dlt is told of them."""
 
 from __future__ import annotations
 
 import shutil
-from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -19,12 +12,12 @@ import duckdb
 import pyarrow as pa
 
 from loaders.accounting import tally
-from loaders.columns import duckdb_type, formats, literal, quoted
+from loaders.columns import duckdb_type, formats, literal
+from loaders.drift import widened
 from loaders.gate import reject_select
 from loaders.quarantine import rejected
-from loaders.readers.arriving import ARRIVING, begin, discard
 from loaders.readers.feed import Unreadable
-from loaders.readers.placing import Placed, Placer
+from loaders.readers.landing import InDuckDB, InPostgres
 from loaders.shape import Shape
 
 if TYPE_CHECKING:
@@ -34,13 +27,8 @@ if TYPE_CHECKING:
 
     from loaders.readers.files import File
     from loaders.readers.formats import CsvOptions
+    from loaders.readers.placing import Placed
 
-MEMORY_LIMIT: Final = "400MB"
-REJECTS: Final = (
-    "create temp table rejects (reject_id varchar, table_name varchar, reason varchar, "
-    "payload varchar, origin varchar, position varchar, rejected_at timestamptz, "
-    "_dlt_load_id varchar)"
-)
 REJECTS_AT_ONCE: Final = 50_000
 UNREADABLE: Final = (
     duckdb.IOException,
@@ -55,8 +43,7 @@ UNREADABLE: Final = (
 class Staging:
     """Where files are read, one after the other, until a batch of rows is full.
 
-    Yields what dlt takes: good rows (unless they are where they belong), rejects, and a row for
-    each file.
+    Yields what dlt takes: rejects, and a row for each file.
     """
 
     def __init__(
@@ -78,68 +65,37 @@ class Staging:
     def __enter__(self) -> Self:
         self.load_id = tally().load_id
         self.shape = replace(self.shape, rule=tally().rule(self.shape.table))
-        self.folder = _own_folder(self.load_id, self.shape.table)
-        self.stack = ExitStack()
-        self.is_there = dlt.current.pipeline().destination.destination_name == "duckdb"
-        """Whether files are read into the warehouse itself."""
-        if self.is_there:
-            self._open_warehouse()
-        else:
-            self._open_aside()
-        self.known = _columns(self.connection, self.into)
-        # lines are numbered by the order of rows, which a merge that failed may have set free
-        self.connection.execute("set TimeZone = 'UTC'; set preserve_insertion_order = true")
-        self.connection.execute(REJECTS)
-        self._widen(self.shape.types)
-        self.placer = Placer(
-            self.connection,
-            self.into,
-            self.shape,
-            self.csv,
-            self.load_id,
-            self.folder,
-            self._widen,
+        pipeline = dlt.current.pipeline()
+        self.folder = _own_folder(Path(pipeline.working_dir), self.load_id, self.shape.table)
+        is_duckdb = pipeline.destination.destination_name == "duckdb"
+        landing = InDuckDB if is_duckdb else InPostgres
+        self.landing = landing(
+            pipeline, self.shape, self.load_id, self.csv, self.folder, self._widen
         )
+        self.connection = self.landing.connection
+        self._widen(self.shape.types)
         return self
 
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
-        if failure and self.is_there:
-            with suppress(duckdb.Error):
-                discard(self.connection, self.into, self.load_id)
-        self.stack.close()
+        if failure:
+            self.landing.discard()
+        self.landing.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _open_warehouse(self) -> None:
-        client: Any = dlt.current.pipeline().sql_client()
-        self.stack.enter_context(client)
-        self.connection = client.native_connection
-        self.into = client.make_qualified_table_name(self.shape.table)
-        record = client.make_qualified_table_name(ARRIVING)
-        begin(self.connection, record, self.shape.table, self.into, self.load_id)
-
-    def _open_aside(self) -> None:
-        path = self.folder / "aside.duckdb"
-        self.connection = self.stack.enter_context(duckdb.connect(str(path)))
-        self.connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
-        columns = self.shape.good({}, load_id="", extra="'' as _file, 0::bigint as _line,")
-        self.connection.execute(f"create table arrived as select {columns} limit 0")
-        self.into = "arrived"
 
     def _widen(self, names: Iterable[str]) -> None:
         """Add columns that are new: declared ones as they are declared, others as text."""
-        new = [name for name in names if name not in self.known]
-        for name in new:
-            kind = self.shape.types.get(name, "varchar")
-            self.connection.execute(
-                f"alter table {self.into} add column if not exists {quoted(name)} {kind}"
-            )
-            if self.is_there:  # else dlt sees to it
-                hint: Any = {"data_type": "text", **self.columns.get(name, {}), "name": name}
-                table: Any = {"name": self.shape.table, "columns": {name: hint}}
-                dlt.current.source_schema().update_table(table)
-                told = f" has a new column '{name}' ({hint['data_type']})."
-                tally().note(self.shape.table, told)
-        self.known.update(new)
+        new = [name for name in names if name not in self.landing.known]
+        hints: dict[str, Any] = {
+            name: {"data_type": "text", **self.columns.get(name, {}), "name": name} for name in new
+        }
+        for name, hint in hints.items():
+            self.landing.add(name, self.shape.types.get(name, "varchar"), hint)
+        self.landing.known.update(new)
+        if new:
+            table: Any = {"name": self.shape.table, "columns": hints}
+            dlt.current.source_schema().update_table(table)
+            told = widened({name: hint["data_type"] for name, hint in hints.items()})
+            tally().note(self.shape.table, f" {told}")
 
     def read(self, file: File, edition: int) -> None:
         """Read one file.
@@ -162,8 +118,7 @@ class Staging:
                 raise
             read, refused = self._refuse(file, error)
         good = read - refused
-        placed_rows = good if self.is_there else 0
-        tally().add(self.shape.table, read=read, good=good, placed=placed_rows)
+        tally().add(self.shape.table, read=read, good=good, placed=good)
         self.count += good
         self.files.append(
             {
@@ -179,7 +134,7 @@ class Staging:
         )
 
     def _place(self, file: File) -> Placed | None:
-        placed = self.placer.place(file.path, file.kind, self._at(file), edition=self.edition)
+        placed = self.landing.place(file.path, file.kind, self._at(file), edition=self.edition)
         missing = sorted(self.shape.types.keys() - placed.fields) if placed else []
         if missing:
             text = f": '{file.path}' lacks the columns {', '.join(missing)}; they are null."
@@ -220,8 +175,6 @@ class Staging:
         """Yield what has been read, and forget it."""
         from loaders.readers.files import FILES
 
-        if self.count and not self.is_there:
-            yield self._good_rows()
         for batch in self.connection.execute("select * from rejects").to_arrow_reader(
             REJECTS_AT_ONCE
         ):
@@ -231,25 +184,13 @@ class Staging:
             yield dlt.mark.with_table_name(pa.Table.from_pylist(self.files), FILES)
         self.files, self.count = [], 0
 
-    def _good_rows(self) -> Any:
-        path = str(self.folder / f"rows-{len(list(self.folder.iterdir()))}")
-        hints = self.connection.execute("select * from arrived limit 0").to_arrow_table()
-        self.connection.execute(f"copy arrived to {literal(path)} (format parquet)")
-        count = self.connection.execute("select count(*) from arrived").fetchall()[0][0]
-        self.connection.execute("truncate arrived")
-        return dlt.mark.with_file_import(path, "parquet", count, hints=hints)
 
-
-def _own_folder(load_id: str, table: str) -> Path:
+def _own_folder(working: Path, load_id: str, table: str) -> Path:
     """Return a folder for a table's files; those of earlier loads, cut off, are deleted."""
-    incoming = Path(dlt.current.pipeline().working_dir) / "incoming"
+    incoming = working / "incoming"
     folder = incoming / load_id / table
     folder.mkdir(parents=True)
     for older in incoming.iterdir():
         if older.name < load_id:
             shutil.rmtree(older, ignore_errors=True)
     return folder
-
-
-def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> set[str]:
-    return set(connection.execute(f"select * from {table} limit 0").to_arrow_table().column_names)

@@ -374,3 +374,21 @@ def test_one_bad_line_of_json_is_one_reject(drop: DropFolder) -> None:
         ("long.jsonl", "1", "line size over maximum"),
         ("nul.jsonl", "2", "not valid JSON"),
     ]
+
+
+def test_a_time_zone_is_that_of_its_row_alone(drop: DropFolder) -> None:
+    """DuckDB gives a time without a zone the named zone of the row before."""
+    times = {
+        "2026-07-01 12:00:00 Europe/Berlin": "10:00",
+        "2026-07-01 12:00:00": "12:00",
+        "2026-07-01 12:00": "12:00",
+        "2026-07-01T12:00:00.5": "12:00",
+        "2026-07-01": "00:00",
+        "2026-07-01T12:00:00Z": "12:00",
+        "2026-07-01T12:00:00-02:00": "14:00",
+        "2026-07-01 12:00:00+02": "10:00",
+    }
+    drop.write("zones.csv", HEADER + "".join(f"{n},a,1,{t}\n" for n, t in enumerate(times)))
+    drop.load()
+    found = drop.rows("id, (sold_at at time zone 'UTC')::varchar")
+    assert [str(text)[11:16] for _, text in found] == list(times.values())

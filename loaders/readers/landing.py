@@ -1,0 +1,173 @@
+"""Where files land: in the raw table, under the id of a load that is not committed yet.
+
+Models look at committed loads only. Should the load never be committed, the next one takes its rows
+out again. What is refused goes to the table `rejects` of a DuckDB connection.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+
+from loaders.columns import quoted
+from loaders.readers.arrivals import Arrivals
+from loaders.readers.arriving import ARRIVING, begin, discard
+from loaders.readers.placing import Placed, Placer
+from loaders.readers.straight import NotStraight, read, stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from dlt import Pipeline
+
+    from loaders.readers.formats import CsvOptions
+    from loaders.shape import Shape
+
+    Widen = Callable[[Iterable[str]], None]
+
+MEMORY_LIMIT: Final = "400MB"
+REJECTS: Final = (
+    "create temp table rejects (reject_id varchar, table_name varchar, reason varchar, "
+    "payload varchar, origin varchar, position varchar, rejected_at timestamptz, "
+    "_dlt_load_id varchar)"
+)
+
+
+class InDuckDB:
+    """A raw table of DuckDB, which reads the files itself."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        shape: Shape,
+        load_id: str,
+        csv: CsvOptions,
+        folder: Path,
+        widen: Widen,
+    ) -> None:
+        """Take out what was never committed, and begin.
+
+        Args:
+            pipeline: dlt's, of the source.
+            shape: what rows must be like.
+            load_id: dlt's id of the load.
+            csv: how CSV files are written.
+            folder: for pipes.
+            widen: called with the columns of a file, to `add` those that the table lacks.
+        """
+        self.load_id = load_id
+        self.stack = ExitStack()
+        sql_client: Any = pipeline.sql_client()
+        client = self.stack.enter_context(sql_client)
+        self.connection: duckdb.DuckDBPyConnection = client.native_connection
+        self.into: str = client.make_qualified_table_name(shape.table)
+        begin(
+            self._run, client.make_qualified_table_name(ARRIVING), shape.table, self.into, load_id
+        )
+        self.known = _prepared(self.connection, self.into)
+        arrivals = Arrivals(self.connection, csv, list(shape.types), folder / "pipe")
+        self.placer = Placer(self.connection, self.into, shape, arrivals, load_id, widen)
+
+    def place(self, origin: str, kind: str, path: Path, *, edition: str) -> Placed | None:
+        """Read a file; see Placer."""
+        return self.placer.place(origin, kind, path, edition=edition)
+
+    def add(self, name: str, kind: str, _hint: Mapping[str, Any]) -> None:
+        """Add a column of a DuckDB type, and of a dlt hint that means the same."""
+        _add(self.connection, self.into, name, kind)
+
+    def discard(self) -> None:
+        """Take out what this load has brought."""
+        with suppress(duckdb.Error):
+            discard(self._run, self.into, self.load_id)
+
+    def close(self) -> None:
+        """Disconnect."""
+        self.stack.close()
+
+    def _run(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.connection.execute(sql).fetchall()
+
+
+class InPostgres:
+    """A raw table of PostgreSQL; a DuckDB reads the files, and holds one that has refused rows."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        shape: Shape,
+        load_id: str,
+        csv: CsvOptions,
+        folder: Path,
+        widen: Widen,
+    ) -> None:
+        """Take out what was never committed, and begin; see InDuckDB."""
+        from loaders.readers.raw_postgres import RawPostgres
+
+        self.shape, self.load_id, self.widen = shape, load_id, widen
+        self.stack = ExitStack()
+        self.raw = self.stack.enter_context(closing(RawPostgres(pipeline, shape.table)))
+        record = self.raw.sql.make_qualified_table_name(ARRIVING)
+        begin(self.raw.run, record, shape.table, self.raw.name, load_id)
+        self.connection = self.stack.enter_context(duckdb.connect(str(folder / "aside.duckdb")))
+        self.connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
+        columns = shape.good({}, load_id="", extra="'' as _file, 0::bigint as _line,")
+        self.connection.execute(f"create table arrived as select {columns} limit 0")
+        self.known = _prepared(self.connection, "arrived") & self.raw.columns()
+        self.arrivals = Arrivals(self.connection, csv, list(shape.types), folder / "pipe")
+        self.placer = Placer(self.connection, "arrived", shape, self.arrivals, load_id, widen)
+
+    def place(self, origin: str, kind: str, path: Path, *, edition: str) -> Placed | None:
+        """Read a file, straight if all its rows are good; see Placer."""
+        arrive = self.arrivals.of(kind, path)
+        if arrive is None:
+            return None
+        try:
+            self.placer.aside.begin()
+            return stream(
+                self.connection,
+                self.raw,
+                shape=replace(self.shape, is_text=kind != "parquet"),
+                load_id=self.load_id,
+                origin=origin,
+                path=path,
+                pipe=self.arrivals.pipe,
+                arrive=arrive,
+                widen=self.widen,
+            )
+        except NotStraight:
+            placed = self.placer.place(origin, kind, path, edition=edition)
+        with self.raw.transaction():
+            batches = read(self.connection, "select * from arrived", self.shape)
+            self.raw.send(batches.schema, batches)
+        self.connection.execute("truncate arrived")
+        return placed
+
+    def add(self, name: str, kind: str, hint: Mapping[str, Any]) -> None:
+        """Add a column of a DuckDB type, and of a dlt hint that means the same."""
+        _add(self.connection, "arrived", name, kind)
+        self.raw.add(name, hint)
+
+    def discard(self) -> None:
+        """Take out what this load has brought."""
+        discard(self.raw.run, self.raw.name, self.load_id)
+
+    def close(self) -> None:
+        """Disconnect."""
+        self.stack.close()
+
+
+def _prepared(connection: duckdb.DuckDBPyConnection, table: str) -> set[str]:
+    """Make a connection ready, and return the columns of a table."""
+    # lines are numbered by the order of rows, which a merge that failed may have set free
+    connection.execute("set TimeZone = 'UTC'; set preserve_insertion_order = true")
+    connection.execute(REJECTS)
+    return set(connection.execute(f"select * from {table} limit 0").to_arrow_table().column_names)
+
+
+def _add(connection: duckdb.DuckDBPyConnection, table: str, name: str, kind: str) -> None:
+    connection.execute(f"alter table {table} add column if not exists {quoted(name)} {kind}")
