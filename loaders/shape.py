@@ -48,6 +48,8 @@ class Shape:
     """How dates and times are written, as `strptime` has it; those of others are of ISO 8601."""
     is_text: bool = False
     """Whether all that arrives is text."""
+    decimal: str = "."
+    """What stands before the decimals of a number: `.` or `,`."""
 
     def check(self, names: Iterable[str]) -> None:
         """Look at the columns that have come.
@@ -88,6 +90,8 @@ class Shape:
         arrived = fields.get(name)
         if arrived is None:
             return f"null::{kind}"
+        if self.decimal == "," and kind.startswith(("bigint", "double", "decimal")):
+            arrived = f"translate({arrived}, ',.', '.,')"  # a point stands in no such number
         if kind == "bigint":  # a plain cast would round '1.5' to 2
             text, number = f"({arrived})::varchar", f"try_cast({arrived} as bigint)"
             whole = f"{number}::varchar = {text}"  # spares most values the expression

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from loaders.readers.feed import flowing
@@ -10,16 +12,21 @@ from loaders.readers.formats import (
     CsvOptions,
     csv_arrival,
     csv_names,
+    json_arrival,
     json_key_lists,
-    jsonl_arrival,
     parquet_arrival,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import duckdb
+
+    from loaders.shape import Shape
+
+    Arrive = Callable[..., Arrival]
 
 SAMPLE_ROWS: Final = 10_000
 """So many objects of a JSON Lines file tell its keys, unless one further on has others."""
@@ -48,18 +55,27 @@ class Arrivals:
         self.declared = list(declared)
         self.pipe = pipe
 
-    def of(self, kind: str, path: Path) -> Callable[[Path], Arrival] | None:
+    def judged(self, shape: Shape, kind: str) -> Shape:
+        """Return what rows must be like in a file of a kind."""
+        decimal = self.csv.decimal if kind == "csv" else "."
+        return replace(shape, is_text=kind != "parquet", decimal=decimal)
+
+    def flowing(self, kind: str, path: Path) -> AbstractContextManager[Path]:
+        """Give a path at which a file can be read once; see `feed`."""
+        return flowing(path, self.pipe, has_lines=kind in {"csv", "jsonl"})
+
+    def of(self, kind: str, path: Path) -> Arrive | None:
         """Return what makes an arrival of the place where its bytes are; None of an empty file."""
         if kind == "csv":
             names = csv_names(path, self.csv, self.declared)
-            return (lambda place: csv_arrival(place, names, self.csv)) if names else None
-        if kind == "jsonl":
-            key_lists = self.key_lists(path, SAMPLE_ROWS)
-            return lambda place: jsonl_arrival(place, key_lists, are_all=False)
-        return lambda place: parquet_arrival(place, self.connection)
+            return partial(csv_arrival, names=names, options=self.csv) if names else None
+        if kind == "parquet":
+            return partial(parquet_arrival, connection=self.connection)
+        key_lists = self.key_lists(kind, path, SAMPLE_ROWS)
+        return partial(json_arrival, kind=kind, key_lists=key_lists, are_all=False)
 
-    def key_lists(self, path: Path, rows: int | None = None) -> list[list[str]]:
-        """Return each list of keys of an object of a JSON Lines file, or of its first rows."""
-        with flowing(path, self.pipe) as place:
-            found = self.connection.execute(json_key_lists(place, rows)).fetchall()
+    def key_lists(self, kind: str, path: Path, rows: int | None = None) -> list[list[str]]:
+        """Return each list of keys of an object of a file of JSON, or of its first rows."""
+        with self.flowing(kind, path) as place:
+            found = self.connection.execute(json_key_lists(place, kind, rows)).fetchall()
         return sorted(list(keys) for (keys,) in found)

@@ -1,11 +1,13 @@
 """A file's bytes for DuckDB to read: decompressed on the way, and known to be whole.
 
 DuckDB takes a gzip that is cut off for a short one. Here a thread decompresses it into a pipe that
-DuckDB reads, so that an end that is missing is noticed, and two cores share the work.
+DuckDB reads, so that an end that is missing is noticed, and two cores share the work. A line that
+does not fit into DuckDB's buffer of 32 MB would be left out without a word: it is looked for.
 """
 
 from __future__ import annotations
 
+import mmap
 import os
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 CODECS: Final = {"gz": "gzip", "zst": "zstd"}
 AT_ONCE: Final = 1 << 20
 """Bytes."""
+LONGEST: Final = 16 << 20
+"""Bytes of a line that are too many. DuckDB tells of lines from 2 MB on, up to its buffer."""
 
 
 class Unreadable(Exception):
@@ -55,24 +59,73 @@ def check_whole(path: Path) -> None:
         raise Unreadable(str(error)) from error
 
 
+def check_lines(path: Path) -> None:
+    """Look for a line that is too long; a newline in each stretch of a file is all that is sought.
+
+    Raises:
+        Unreadable: there is one.
+    """
+    size = path.stat().st_size
+    if size <= LONGEST:
+        return
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        for begin in range(0, size - LONGEST + 1, LONGEST // 2):
+            stretch = (begin, begin + LONGEST // 2)
+            if content.find(b"\n", *stretch) < 0 and content.find(b"\r", *stretch) < 0:
+                raise _too_long(begin)
+
+
+class Lines:
+    """Looks for a line that is too long in blocks that come one after the other."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+        """Bytes."""
+        self.ended = 0
+        """Where the last line ended."""
+
+    def look(self, block: bytes) -> None:
+        """Look at the next block.
+
+        Raises:
+            Unreadable: a line is too long.
+        """
+        end = max(block.rfind(b"\n"), block.rfind(b"\r"))
+        if end >= 0:
+            self.ended = self.seen + end
+        self.seen += len(block)
+        if self.seen - self.ended > LONGEST:
+            raise _too_long(self.ended)
+
+
+def _too_long(begin: int) -> Unreadable:
+    return Unreadable(
+        f"a line of over {LONGEST // 2 >> 20} MB goes through its byte {begin:,}; is it of the "
+        "format that its name tells, and are its lines ended?"
+    )
+
+
 @contextmanager
-def flowing(path: Path, pipe: Path) -> Iterator[Path]:
+def flowing(path: Path, pipe: Path, *, has_lines: bool = True) -> Iterator[Path]:
     """Give a path at which a file can be read once, decompressed.
 
     Args:
         path: the file.
         pipe: where a pipe may be made for it.
+        has_lines: whether it must consist of lines.
 
     Raises:
-        Unreadable: at the end, when the file is not whole.
+        Unreadable: a line is too long; or, at the end, the file is not whole.
     """
     if codec_of(path) is None:
+        if has_lines:
+            check_lines(path)
         yield path
         return
     pipe.unlink(missing_ok=True)
     os.mkfifo(pipe)
     with ThreadPoolExecutor(1) as threads:
-        fed = threads.submit(_feed, path, pipe)
+        fed = threads.submit(_feed, path, pipe, Lines() if has_lines else None)
         try:
             yield pipe
         finally:
@@ -81,11 +134,13 @@ def flowing(path: Path, pipe: Path) -> Iterator[Path]:
         fed.result()
 
 
-def _feed(path: Path, pipe: Path) -> None:
+def _feed(path: Path, pipe: Path, lines: Lines | None) -> None:
     with pipe.open("wb", buffering=0) as out, suppress(BrokenPipeError):
         try:
             with opened(path) as stream:
                 while (block := stream.read_buffer(AT_ONCE)).size:
+                    if lines:
+                        lines.look(block.to_pybytes())
                     out.write(block)
         except BrokenPipeError:
             raise

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     import duckdb
 
 NO_DELIMITER: Final = "\x01\x02\x03\x04"
+START: Final = 4096
+"""Bytes of a file that tell whether it is an array."""
+LONGEST_HEADER: Final = 1 << 20
+"""Characters."""
 _BRACE: Final = "starts_with(ltrim(line, ' \t\r'), '{')"
 """Valid JSON that begins so is an object: cheaper than json_type."""
 KEEP_BROKEN: Final = "store_rejects=true, rejects_table='broken', rejects_scan='broken_scan'"
@@ -35,7 +39,7 @@ KINDS: Final = {
     "txt": "csv",
     "jsonl": "jsonl",
     "ndjson": "jsonl",
-    "json": "jsonl",
+    "json": "json",
     "parquet": "parquet",
 }
 
@@ -55,6 +59,8 @@ class CsvOptions:
     """Lines above the header that are neither header nor rows."""
     nulls: tuple[str, ...] = ("",)
     """What stands for nothing, in quotes or not, such as `("", "NA")`."""
+    decimal: str = "."
+    """What stands before the decimals of a declared number: `.` or `,`; the other is in none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +89,23 @@ class Arrival:
 
 
 def kind_of(path: str) -> str | None:
-    """Return `csv`, `jsonl` or `parquet` by a file's name; None when it is none of them."""
+    """Return `csv`, `json`, `jsonl` or `parquet` by a file's name; None when it is none of them."""
     parts = path.lower().rsplit("/", 1)[-1].split(".")
     if parts[-1] in CODECS:
         parts.pop()
     return KINDS.get(parts[-1]) if len(parts) > 1 else None
+
+
+def kind_in(path: Path, kind: str) -> str:
+    """Return the kind of a file by what is in it: a `json` one is an `array`, or `jsonl`."""
+    if kind != "json":
+        return kind
+    try:
+        with opened(path) as stream:
+            begin = bytes(stream.read(START))
+    except OSError as error:
+        raise Unreadable(str(error)) from error
+    return "array" if begin.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[") else "jsonl"
 
 
 def csv_names(path: Path, options: CsvOptions, declared: list[str]) -> list[str]:
@@ -114,11 +132,14 @@ def csv_arrival(place: Path, names: list[str], options: CsvOptions) -> Arrival:
     )
 
 
-def jsonl_arrival(place: Path, key_lists: Sequence[Sequence[str]], *, are_all: bool) -> Arrival:
-    """Return a JSON Lines file's rows.
+def json_arrival(
+    place: Path, *, kind: str, key_lists: Sequence[Sequence[str]], are_all: bool
+) -> Arrival:
+    """Return the rows of a file of JSON: its lines, or the elements of its array.
 
     Args:
         place: where its bytes are.
+        kind: `jsonl` or `array`.
         key_lists: the keys of one object each, in their order.
         are_all: whether there are no others; else an object unlike any is novel.
     """
@@ -127,11 +148,12 @@ def jsonl_arrival(place: Path, key_lists: Sequence[Sequence[str]], *, are_all: b
     known = "".join(f", [{', '.join(map(literal, keys))}]" for keys in key_lists[:KEY_LISTS])
     return Arrival(
         relation=(
-            # an object is parsed once for its values; what is no JSON has none
-            "select line, _values, case when _values is not null "
-            f"then {_BRACE} end as is_object "
-            f"from (select line, try(json_extract_string(line, [{paths}])) as _values "
-            f"from ({_lines(place, KEEP_BROKEN)}))"
+            # whatever DuckDB evaluates beforehand, it asks nothing of a text that is no object
+            "select line, is_object, _object, "
+            f"json_extract_string(_object, [{paths}]) as _values "
+            "from (select line, is_object, case when is_object then line end as _object "
+            f"from (select line, case when json_valid(line) then {_BRACE} end as is_object "
+            f"from ({_texts(place, kind, KEEP_BROKEN)})))"
         ),
         fields={key: f"_values[{number}]" for number, key in enumerate(keys, 1)},
         key_lists=key_lists,
@@ -143,22 +165,27 @@ def jsonl_arrival(place: Path, key_lists: Sequence[Sequence[str]], *, are_all: b
         is_novel="false"
         if are_all
         else "case when not coalesce(is_object, false) then false "
-        "when len(json_keys(line)) = list_count(_values) then false "
-        f"else json_keys(line) not in ([]::varchar[]{known}) end",
+        "when len(json_keys(_object)) = list_count(_values) then false "
+        f"else json_keys(_object) not in ([]::varchar[]{known}) end",
     )
 
 
-def json_key_lists(place: Path, rows: int | None = None) -> str:
-    """Return SQL that gives each list of keys that an object of a JSON Lines file has."""
+def json_key_lists(place: Path, kind: str, rows: int | None = None) -> str:
+    """Return SQL that gives each list of keys that an object of a file of JSON has."""
     some = f" limit {rows}" if rows else ""
-    lines = _lines(place, "ignore_errors=true")
+    lines = _texts(place, kind, "ignore_errors=true")
     return (
         "select json_keys(line) as keys "
         f"from (select * from ({lines}) where json_valid(line) and {_BRACE}{some}) group by keys"
     )
 
 
-def _lines(place: Path, errors: str) -> str:
+def _texts(place: Path, kind: str, errors: str) -> str:
+    if kind == "array":
+        return (
+            f"select json::varchar as line from read_json({literal(str(place))}, format='array', "
+            "records='false', columns={'json': 'json'})"
+        )
     return (
         f"select line from read_csv({literal(str(place))}, columns={{'line': 'varchar'}}, "
         "auto_detect=false, "
@@ -192,8 +219,11 @@ def _header(path: Path, options: CsvOptions) -> list[str]:
         text = io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="")
         try:
             for _ in range(options.skip):
-                text.readline()
-            first = next(csv.reader(text, delimiter=options.delimiter, quotechar=options.quote), [])
+                text.readline(LONGEST_HEADER)
+            lines = iter(lambda: text.readline(LONGEST_HEADER), "")
+            first = next(
+                csv.reader(lines, delimiter=options.delimiter, quotechar=options.quote), []
+            )
         except (OSError, csv.Error) as error:
             raise Unreadable(str(error)) from error
     if any("\0" in name for name in first):

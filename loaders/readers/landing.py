@@ -7,7 +7,6 @@ out again. What is refused goes to the table `rejects` of a DuckDB connection.
 from __future__ import annotations
 
 from contextlib import ExitStack, closing, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
@@ -123,20 +122,17 @@ class InPostgres:
 
     def place(self, origin: str, kind: str, path: Path, *, edition: str) -> Placed | None:
         """Read a file, straight if all its rows are good; see Placer."""
-        arrive = self.arrivals.of(kind, path)
-        if arrive is None:
-            return None
         try:
             self.placer.aside.begin()
             return stream(
                 self.connection,
                 self.raw,
-                shape=replace(self.shape, is_text=kind != "parquet"),
+                shape=self.shape,
                 load_id=self.load_id,
                 origin=origin,
+                kind=kind,
                 path=path,
-                pipe=self.arrivals.pipe,
-                arrive=arrive,
+                arrivals=self.arrivals,
                 widen=self.widen,
             )
         except NotStraight:

@@ -8,7 +8,8 @@ is looked at again, for their text and their reasons, before they are taken out.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
@@ -16,15 +17,13 @@ import duckdb
 from loaders.columns import literal
 from loaders.errors import RowsUnaccounted
 from loaders.readers.aside import Aside, Span
-from loaders.readers.feed import flowing
-from loaders.readers.formats import jsonl_arrival
 from loaders.readers.judged import BLANK, NOVEL, mark, normalized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from loaders.readers.arrivals import Arrivals
+    from loaders.readers.arrivals import Arrivals, Arrive
     from loaders.readers.formats import Arrival
     from loaders.shape import Shape
 
@@ -69,7 +68,6 @@ class Placer:
         self.shape = shape
         self.arrivals = arrivals
         self.load_id = load_id
-        self.pipe = arrivals.pipe
         self.widen = widen
         self.aside = Aside(connection, into, shape, load_id)
 
@@ -78,21 +76,21 @@ class Placer:
 
         Args:
             origin: the file's path as it is stored with the rows.
-            kind: `csv`, `jsonl` or `parquet`.
+            kind: `csv`, `jsonl`, `array` or `parquet`.
             path: where it is now.
             edition: tells its rejects from those of the same line in an older version.
 
         Raises:
             Unreadable: it is cut off; nothing of it was kept. DuckDB's own errors mean the same.
         """
-        self.shape = self.aside.shape = replace(self.shape, is_text=kind != "parquet")
+        self.shape = self.aside.shape = self.arrivals.judged(self.shape, kind)
         self.aside.edition = edition
         self.aside.begin()
         arrive = self.arrivals.of(kind, path)
         if arrive is None:
             return None
         end = self._one(f"select coalesce(max(rowid), -1) + 1 from {self.into}")[0]
-        arrival = self._insert(origin, path, arrive, end)
+        arrival = self._insert(origin, kind, path, arrive, end)
         try:
             return self._finish(origin, path, kind, arrival, self._span(arrival, end))
         except BaseException:
@@ -105,7 +103,7 @@ class Placer:
         if not arrival.line:
             self._number(span, arrival.first_line, is_shifted=broken > 0)
         if span.refused:
-            with flowing(path, self.pipe):
+            with self.arrivals.flowing(kind, path):
                 self.aside.refused(origin, arrival, span)
         if span.refused or span.blank:
             self._run(f"delete from {self.into} where rowid >= {span.first} and _line < 0")
@@ -115,19 +113,16 @@ class Placer:
             rejected=span.refused + broken,
         )
 
-    def _insert(
-        self, origin: str, path: Path, arrive: Callable[[Path], Arrival], end: int
-    ) -> Arrival:
+    def _insert(self, origin: str, kind: str, path: Path, arrive: Arrive, end: int) -> Arrival:
         """Read a file into the table; once more where an object has keys that were not known."""
         try:
-            arrival = self._attempt(origin, path, arrive)
+            arrival = self._attempt(origin, kind, path, arrive)
             if arrival.is_novel != "false" and self._has_novel(end):
-                key_lists = self.arrivals.key_lists(path)
+                key_lists = self.arrivals.key_lists(kind, path)
                 if {key for keys in key_lists for key in keys} != arrival.fields.keys():
                     self._run("rollback")
-                    arrival = self._attempt(
-                        origin, path, lambda place: jsonl_arrival(place, key_lists, are_all=True)
-                    )
+                    all_keys = partial(arrive, key_lists=key_lists, are_all=True)
+                    arrival = self._attempt(origin, kind, path, all_keys)
             self._run("commit")
         except BaseException:
             with suppress(duckdb.TransactionException):
@@ -135,9 +130,9 @@ class Placer:
             raise
         return arrival
 
-    def _attempt(self, origin: str, path: Path, arrive: Callable[[Path], Arrival]) -> Arrival:
+    def _attempt(self, origin: str, kind: str, path: Path, arrive: Arrive) -> Arrival:
         """Begin a transaction with all of a file's rows."""
-        with flowing(path, self.pipe) as place:
+        with self.arrivals.flowing(kind, path) as place:
             arrival = arrive(place)
             fields = normalized(arrival)
             self.shape.check(fields)

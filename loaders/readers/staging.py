@@ -17,6 +17,7 @@ from loaders.drift import widened
 from loaders.gate import reject_select
 from loaders.quarantine import rejected
 from loaders.readers.feed import Unreadable
+from loaders.readers.formats import kind_in
 from loaders.readers.landing import InDuckDB, InPostgres
 from loaders.shape import Shape
 
@@ -134,7 +135,9 @@ class Staging:
         )
 
     def _place(self, file: File) -> Placed | None:
-        placed = self.landing.place(file.path, file.kind, self._at(file), edition=self.edition)
+        path = self._at(file)
+        kind = kind_in(path, file.kind)
+        placed = self.landing.place(file.path, kind, path, edition=self.edition)
         missing = sorted(self.shape.types.keys() - placed.fields) if placed else []
         if missing:
             text = f": '{file.path}' lacks the columns {', '.join(missing)}; they are null."

@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from loaders.columns import literal
-from loaders.readers.feed import flowing
 from loaders.readers.judged import GOOD, mark, normalized
 from loaders.readers.placing import Placed
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from loaders.readers.formats import Arrival
+    from loaders.readers.arrivals import Arrivals
     from loaders.readers.raw_postgres import RawPostgres
     from loaders.shape import Shape
 
@@ -47,12 +46,12 @@ def stream(
     shape: Shape,
     load_id: str,
     origin: str,
+    kind: str,
     path: Path,
-    pipe: Path,
-    arrive: Callable[[Path], Arrival],
+    arrivals: Arrivals,
     widen: Callable[[Iterable[str]], None],
-) -> Placed:
-    """Put a file that has nothing but good rows into a raw table.
+) -> Placed | None:
+    """Put a file that has nothing but good rows into a raw table; None when it is empty.
 
     Args:
         connection: to any DuckDB.
@@ -60,16 +59,20 @@ def stream(
         shape: what its rows must be like.
         load_id: dlt's id of the load.
         origin: the file's path as it is stored with the rows.
+        kind: `csv`, `jsonl`, `array` or `parquet`.
         path: where it is now.
-        pipe: where a pipe may be made.
-        arrive: makes an arrival of the place where the file's bytes are.
+        arrivals: looks files up.
         widen: called with the columns of the file, to add those that the table lacks.
 
     Raises:
         NotStraight: it has other rows; nothing of it was kept.
         Unreadable: it is cut off; nothing of it was kept. DuckDB's own errors mean the same.
     """
-    with into.transaction(), flowing(path, pipe) as place:
+    arrive = arrivals.of(kind, path)
+    if arrive is None:
+        return None
+    shape = arrivals.judged(shape, kind)
+    with into.transaction(), arrivals.flowing(kind, path) as place:
         arrival = arrive(place)
         fields = normalized(arrival)
         shape.check(fields)

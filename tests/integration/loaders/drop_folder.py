@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 SALES = columns(id="bigint", name="text", amount="decimal(18, 2)", sold_at="timestamp")
 HEADER = "id,name,amount,sold_at\n"
+ROW = "{},Ann,1.50,2026-01-31T23:59:59Z\n"
+
+
+def rows(*ids: int) -> str:
+    """Return a CSV file of good rows."""
+    return HEADER + "".join(ROW.format(number) for number in ids)
 
 
 def sales_source(folder: str, **options: Any) -> DltSource:

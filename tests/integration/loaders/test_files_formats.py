@@ -1,0 +1,161 @@
+"""A row is the same in whatever format and notation it comes."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from loaders.columns import columns
+from loaders.readers.formats import CsvOptions
+from tests.integration.loaders.drop_folder import HEADER, rows
+
+if TYPE_CHECKING:
+    from tests.integration.loaders.drop_folder import DropFolder
+
+
+def test_each_format_and_compression_gives_the_same_rows(drop: DropFolder) -> None:
+    table = (
+        "select 7 as id, 'Zoë' as name, 1.5 as amount, "
+        "timestamptz '2026-01-01 00:00:00Z' as sold_at"
+    )
+    for name, how in {
+        "a.csv": "header",
+        "b.csv.gz": "header, compression gzip",
+        "c.csv.zst": "header, compression zstd",
+        "d.jsonl": "format json",
+        "e.ndjson.gz": "format json, compression gzip",
+        "f.parquet": "format parquet",
+    }.items():
+        duckdb.execute(f"copy ({table}) to '{drop.path / name}' ({how})")
+    drop.write("g.tsv.txt", "not of this pattern")
+    assert drop.counts(pattern="*.[cjnp]*") == (6, 6, 0)
+    assert set(drop.rows("id, name, amount, sold_at")) == {
+        (7, "Zoë", Decimal("1.50"), *drop.rows("id, sold_at")[0][1:])
+    }
+
+
+def test_text_as_the_world_writes_it(drop: DropFolder) -> None:
+    drop.write("bom.csv", b"\xef\xbb\xbf" + rows(1).encode())
+    drop.write("crlf.csv", rows(2).replace("\n", "\r\n"))
+    drop.write("quoted.csv", HEADER + '3,"An, ""A""\nn",1,\n')
+    drop.write("no_newline.csv", rows(4).rstrip("\n"))
+    drop.write("bad_bytes.csv", rows(5).encode() + b"6,\xff\xfe,1,\n")
+    drop.write("empty.csv", "")
+    drop.write("header.csv", HEADER)
+    assert drop.counts() == (6, 5, 1)
+    assert drop.rows()[2] == (3, 'An, "A"\nn', Decimal("1.00"))
+    assert "encoding" in drop.rejects()[0][2]
+
+
+def test_delimiter_quote_encoding_and_no_header(drop: DropFolder) -> None:
+    drop.write("a.csv", "1;'Zoë;';2,5;\n".encode("latin-1"))
+    options = CsvOptions(delimiter=";", quote="'", escape="'", encoding="latin-1", header=False)
+    assert drop.counts(csv=options) == (1, 0, 1)  # a comma is no decimal point
+    drop.write("b.csv", "2;'Zoë;';2.5;\n".encode("latin-1"))
+    assert drop.counts(csv=options) == (1, 1, 0)
+    assert drop.rows("id, name, _line") == [(2, "Zoë;", 1)]
+
+
+def test_a_new_column_widens_the_table_and_is_reported(drop: DropFolder) -> None:
+    drop.write("a.csv", rows(1))
+    drop.load()
+    drop.write("b.csv", "id,name,amount,sold_at,Größe (cm)\n2,Bo,1,,42\n")
+    drop.write("c.jsonl", '{"id": 3, "tags": {"a": [1]}}\n')
+    notices = drop.load().notices
+    assert "drop.sales has a new column 'grosse_cmx' (text)." in notices
+    assert "drop.sales has a new column 'tags' (text)." in notices
+    assert drop.rows("id, grosse_cmx, tags") == [
+        (1, None, None),
+        (2, "42", None),
+        (3, None, '{"a":[1]}'),
+    ]
+
+
+def test_a_missing_column_gives_nulls_and_is_reported(drop: DropFolder) -> None:
+    drop.write("a.csv", "id,sold_at\n1,\n")
+    result = drop.load()
+    assert drop.rows() == [(1, None, None)]
+    assert "drop.sales: 'a.csv' lacks the columns amount, name; they are null." in result.notices
+
+
+def test_two_hundred_columns(drop: DropFolder) -> None:
+    names = [f"c{number}" for number in range(200)]
+    declared = columns(**dict.fromkeys(names, "bigint"))
+    drop.write("a.csv", f"{','.join(names)}\n{','.join('7' * 200)}\n")
+    assert drop.counts(columns=declared) == (1, 1, 0)
+    assert drop.rows("c0, c199") == [(7, 7)]
+
+
+def test_a_key_that_comes_late_in_a_file_is_found(drop: DropFolder) -> None:
+    lines = [f'{{"id": {number}, "name": "Ann"}}' for number in range(1, 20_001)]
+    lines[15_000] = '{"name": "Bo", "id": 15001, "late": "yes"}'
+    lines[15_001] = '{"id": 15002, "late": null}'
+    lines[17_000] = "{broken"
+    drop.write("a.jsonl.gz", "\n".join(lines) + "\n")
+    assert drop.counts() == (20_000, 19_999, 1)
+    assert drop.rows("late, id, _line")[0] == ("yes", 15_001, 15_001)
+    assert drop.rows("count(*), sum(case when id = _line then 1 else 0 end)") == [(19_999, 19_999)]
+    assert drop.rejects()[0][:2] == ("a.jsonl.gz", "17001")
+
+
+def test_a_time_zone_is_that_of_its_row_alone(drop: DropFolder) -> None:
+    """DuckDB gives a time without a zone the named zone of the row before."""
+    times = {
+        "2026-07-01 12:00:00 Europe/Berlin": "10:00",
+        "2026-07-01 12:00:00": "12:00",
+        "2026-07-01 12:00": "12:00",
+        "2026-07-01T12:00:00.5": "12:00",
+        "2026-07-01": "00:00",
+        "2026-07-01T12:00:00Z": "12:00",
+        "2026-07-01T12:00:00-02:00": "14:00",
+        "2026-07-01 12:00:00+02": "10:00",
+    }
+    drop.write("zones.csv", HEADER + "".join(f"{n},a,1,{t}\n" for n, t in enumerate(times)))
+    drop.load()
+    found = drop.rows("id, (sold_at at time zone 'UTC')::varchar")
+    assert [str(text)[11:16] for _, text in found] == list(times.values())
+
+
+def test_a_json_file_may_be_an_array(drop: DropFolder) -> None:
+    drop.write(
+        "a.json", '\n[{"id": 1, "name": "Ann"},\n {"id": 2,\n  "name": "B,o"}, 3, {"id": "x"}]\n'
+    )
+    drop.write("b.json.gz", '[{"id": 4}]')
+    drop.write("c.json", '{"id": 5}\n{"id": 6}\n')
+    drop.write("d.json", "[]")
+    drop.write("e.json", '[{"id": 7}, {"id": 8')
+    assert drop.counts() == (8, 5, 3)
+    assert drop.rows("id, _file, _line") == [
+        (1, "a.json", 1),
+        (2, "a.json", 2),
+        (4, "b.json.gz", 1),
+        (5, "c.json", 1),
+        (6, "c.json", 2),
+    ]
+    assert [(file, line) for file, line, *_ in drop.rejects()] == [
+        ("a.json", "3"),
+        ("a.json", "4"),
+        ("e.json", None),
+    ]
+
+
+def test_a_key_that_comes_late_in_an_array_is_found(drop: DropFolder) -> None:
+    objects = ['{"id": 1}'] * 10_000 + ['{"id": 2, "late": "yes"}']
+    drop.write("a.json", f"[{', '.join(objects)}]")
+    assert drop.counts() == (10_001, 10_001, 0)
+    assert drop.rows("id, late, _line")[-1] == (2, "yes", 10_001)
+
+
+def test_numbers_with_a_decimal_comma(drop: DropFolder) -> None:
+    drop.write(
+        "a.csv", "id;name;amount\n1;Ann;1,50\n2;1,5;-0,5\n3;Cy;1.50\n4;Di;1.234,00\n5;Ed;7\n"
+    )
+    assert drop.counts(csv=CsvOptions(delimiter=";", decimal=",")) == (5, 3, 2)
+    assert drop.rows() == [
+        (1, "Ann", Decimal("1.50")),
+        (2, "1,5", Decimal("-0.50")),
+        (5, "Ed", Decimal("7.00")),
+    ]
+    assert "'1.50' is not a decimal" in drop.rejects()[0][2]
