@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from loaders.errors import (
     LoaderError,
@@ -35,6 +35,9 @@ def explain(error: BaseException, source: str) -> LoaderError:
         told = _tell(cause, source)
         if told:
             return told
+    for cause in causes:
+        if type(cause).__name__ == "PipelineStepFailed" and getattr(cause, "step", "") == "load":
+            return _not_taken(cause, causes[-1], source)
     root = causes[-1]
     return LoaderError(
         f"Loading '{source}' failed: {type(root).__name__}: {_first_line(root)}. Nothing of this "
@@ -61,6 +64,23 @@ def _tell(cause: BaseException, source: str) -> LoaderError | None:
     module = type(cause).__module__.split(".")[0]
     teller = _TELLERS.get(module)
     return teller(cause, source) if teller else None
+
+
+def _not_taken(failed: Any, root: BaseException, source: str) -> LoaderError:
+    """Tell why the warehouse did not take what was loaded, and the way out."""
+    said = re.findall(r"(?m)^[\w.]*(?:Exception|Error): (.+)$", str(root))
+    reason = said[-1].rstrip(".") if said else _first_line(root)
+    told = f"The warehouse did not take what '{source}' brought: {reason}. "
+    if not failed.pipeline.has_pending_data:
+        return WarehouseFailed(
+            f"{told}It was set aside, and is read again by the next load. Put the raw table right "
+            f"(was it changed by hand?), and `tidemill load {source}`."
+        )
+    return WarehouseFailed(
+        f"{told}It stays unfinished, and `tidemill load {source}` tries it again. Where that can "
+        f"never succeed, move the folder {failed.pipeline.working_dir} away: what was read is then "
+        "read again, from the last committed load on."
+    )
 
 
 def _tell_dlt(cause: BaseException, source: str) -> LoaderError | None:
