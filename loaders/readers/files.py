@@ -59,7 +59,7 @@ class File:
     place: str
     """Where it is opened: a whole path or URL."""
     kind: str
-    """`csv`, `jsonl` or `parquet`."""
+    """`csv`, `json`, `jsonl` or `parquet`."""
     size: int
     """Bytes."""
     version: str
@@ -84,10 +84,11 @@ def files(
         name: the raw table's name.
         url: folder, as a path or any fsspec URL.
         pattern: which files below it, as a glob; endings tell the format (csv, tsv, jsonl,
-            ndjson, parquet, each also .gz or .zst).
+            ndjson, json, parquet, each also .gz or .zst).
         columns: declared columns (`loaders.columns.columns`); others arrive as text. Each row
-            also has `_file` (path below the folder) and `_line` (from 1, the header included).
-        csv: delimiter, quote, encoding, header of the CSV files.
+            also has `_file` (path below the folder) and `_line` (from 1, the header included; of
+            an array of JSON the place in it).
+        csv: delimiter, quote, encoding, header, decimal comma of the CSV files.
         format: `csv`, `jsonl` or `parquet`: of files whose ending does not tell.
         quiet_seconds: a file changed less than this ago is left for the next load.
         batch_size: rows handed over at once; bounds memory and what a failure can cost.
