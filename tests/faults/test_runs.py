@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 import threading
 import time
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
+import psycopg2
 import pytest
 
 from demo.api.faults import Faults
@@ -18,7 +23,6 @@ from tests.faults.driver import batter, compare, databases, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.endurance
 
@@ -36,13 +40,11 @@ def chains(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Cha
 
 
 @pytest.fixture
-def ducks(tmp_path: Path) -> Iterator[tuple[Chain, Chain]]:
-    """Two chains on DuckDB that have lived through the first day."""
-    disturbed, twin = Chain(var=tmp_path / "disturbed"), Chain(var=tmp_path / "twin")
-    with disturbed, twin:
-        next_day(disturbed, twin)
-        disturbed.complete()
-        yield disturbed, twin
+def settled(chains: tuple[Chain, Chain]) -> tuple[Chain, Chain]:
+    """Two chains that have lived through the first day."""
+    next_day(*chains)
+    chains[0].complete()
+    return chains
 
 
 def next_day(disturbed: Chain, twin: Chain) -> None:
@@ -72,8 +74,8 @@ def test_runs_that_are_killed_anywhere(chains: tuple[Chain, Chain]) -> None:
     assert survived.total() == POINTS
 
 
-def test_an_api_that_refuses_everything(ducks: tuple[Chain, Chain]) -> None:
-    disturbed, twin = ducks
+def test_an_api_that_refuses_everything(settled: tuple[Chain, Chain]) -> None:
+    disturbed, twin = settled
     disturbed.shop.set_faults(Faults(crm_unavailable_every=1))
     next_day(disturbed, twin)
     told = fails(disturbed)
@@ -93,8 +95,8 @@ class Broken(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def test_an_api_that_answers_500(ducks: tuple[Chain, Chain]) -> None:
-    disturbed, twin = ducks
+def test_an_api_that_answers_500(settled: tuple[Chain, Chain]) -> None:
+    disturbed, twin = settled
     next_day(disturbed, twin)
     with ThreadingHTTPServer(("127.0.0.1", 0), Broken) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -108,9 +110,9 @@ def test_an_api_that_answers_500(ducks: tuple[Chain, Chain]) -> None:
     ends_as_twin(disturbed, twin)
 
 
-def test_a_shop_that_goes_away_during_a_run(ducks: tuple[Chain, Chain]) -> None:
+def test_a_shop_that_goes_away_during_a_run(settled: tuple[Chain, Chain]) -> None:
     """Its API and its Redis both end in the middle, and come back on other ports."""
-    disturbed, twin = ducks
+    disturbed, twin = settled
     next_day(disturbed, twin)
     with disturbed.begin() as run:
         assert run.stderr
@@ -122,8 +124,8 @@ def test_a_shop_that_goes_away_during_a_run(ducks: tuple[Chain, Chain]) -> None:
     ends_as_twin(disturbed, twin)
 
 
-def test_a_second_runner_is_sent_away_and_the_first_ends_well(ducks: tuple[Chain, Chain]) -> None:
-    disturbed, twin = ducks
+def test_a_second_runner_is_sent_away_and_the_first_ends_well(settled: tuple[Chain, Chain]) -> None:
+    disturbed, twin = settled
     next_day(disturbed, twin)
     with disturbed.begin() as first:
         assert first.stderr
@@ -137,8 +139,8 @@ def test_a_second_runner_is_sent_away_and_the_first_ends_well(ducks: tuple[Chain
     ends_as_twin(disturbed, twin)
 
 
-def test_two_jobs_at_once_wait_for_each_other(ducks: tuple[Chain, Chain]) -> None:
-    disturbed, twin = ducks
+def test_two_jobs_at_once_wait_for_each_other(settled: tuple[Chain, Chain]) -> None:
+    disturbed, twin = settled
     next_day(disturbed, twin)
     other = [*RUN[:3], "run", "hourly_sync"]
     with disturbed.begin() as first, disturbed.begin(other) as second:
@@ -148,25 +150,56 @@ def test_two_jobs_at_once_wait_for_each_other(ducks: tuple[Chain, Chain]) -> Non
     ends_as_twin(disturbed, twin)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
-def test_a_full_disk(tmp_path: Path) -> None:
-    small = tmp_path / "small"
-    small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", str(small)]
+@pytest.fixture
+def small() -> Iterator[Path]:
+    """A file system of 160 MB."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    folder = Path(mkdtemp(prefix="tidemill-small-"))
+    mount = ["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", str(folder)]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("this machine lets nobody mount a small file system")
     try:
-        variables = {"TIDEMILL_DUCKDB_PATH": str(small / "warehouse.duckdb")}
-        disturbed = Chain(var=tmp_path / "disturbed", variables=variables)
-        twin = Chain(var=tmp_path / "twin")
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+        folder.rmdir()
+
+
+def test_a_full_disk(tmp_path: Path, small: Path) -> None:
+    variables = {"TIDEMILL_DUCKDB_PATH": str(small / "warehouse.duckdb")}
+    disturbed = Chain(var=tmp_path / "disturbed", variables=variables)
+    twin = Chain(var=tmp_path / "twin")
+    with disturbed, twin:
+        _fill_and_free(disturbed, twin, small)
+
+
+def test_a_full_disk_of_the_database(tmp_path: Path, small: Path) -> None:
+    """All of the warehouse is on the small disk; the server's own files and its log are not."""
+    with databases("postgres") as (first, second):
+        assert first
+        _move(first, small)
+        disturbed = Chain(var=tmp_path / "disturbed", dsn=first)
+        twin = Chain(var=tmp_path / "twin", dsn=second)
         with disturbed, twin:
             _fill_and_free(disturbed, twin, small)
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
+
+
+def _move(dsn: str, small: Path) -> None:
+    """Have the database `disturbed` keep its tables in a folder."""
+    small.chmod(0o755)
+    shutil.chown(small, "pgserver")
+    with closing(psycopg2.connect(dsn.replace("/disturbed?", "/twin?"))) as admin:
+        admin.autocommit = True
+        admin.cursor().execute(f"create tablespace small location '{small}'")
+        admin.cursor().execute("alter database disturbed set tablespace small")
 
 
 def _fill_and_free(disturbed: Chain, twin: Chain, small: Path) -> None:
     next_day(disturbed, twin)
+    if disturbed.dsn:
+        disturbed.complete()  # the ledger is in the database, and is there
+        next_day(disturbed, twin)
     filler = small / "filler"
     with filler.open("wb") as file:
         while True:
@@ -176,7 +209,7 @@ def _fill_and_free(disturbed: Chain, twin: Chain, small: Path) -> None:
             except OSError:
                 break
     told = fails(disturbed)
-    assert "FAILED" in told
+    assert "FAILED" in told or "Cannot use the ledger" in told
     filler.unlink()
     ends_as_twin(disturbed, twin)
 
