@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 ROUNDS = range(5)
 MESSAGES = 1000
+WARM_UP = 2
+"""Micro-batches after which dbt's warm process is as it stays: started, its macros compiled."""
 NOTHING_NEW = Job(steps=JOBS["daily"].steps[:6])
 """Load all four sources, build, publish: `daily` without its deliveries and its report."""
 
@@ -120,13 +122,13 @@ def own_share(run: dict[str, Any]) -> float:
 def micro_batch(runner: Runner, chain: Chain) -> Figure:
     """A thousand messages from the queue to the published mart."""
     job = replace(JOBS["micro_batch"], schedule=None)
-    runner.run("micro_batch", job)
     runs = []
-    for number in ROUNDS:
+    for number in range(WARM_UP + len(ROUNDS)):
         _send(chain, number)
         records: list[dict[str, Any]] = []
         runs.append(measured(lambda: records.append(runner.run("micro_batch", job))))  # noqa: B023
         assert sum(table["read"] for table in records[0]["tables"]) == MESSAGES
+    runs = runs[WARM_UP:]
     return figure(f"{MESSAGES:,} messages from the queue to the published mart", 2.0, runs)
 
 
