@@ -113,7 +113,7 @@ def test_a_run_that_failed_is_taken_up_again(tmp_path: Path) -> None:
             _, told = broken.communicate(timeout=300)
         assert broken.returncode == 1, told
         chain.variables.clear()
-        resumed = run(chain, "retry-failed")
+        (resumed,) = run(chain, "retry-failed")["resumed"]
         assert resumed["status"] == "completed"
         attempts = {step["name"]: step["attempts"] for step in resumed["steps"]}
         assert attempts["load event_files"] == 1
