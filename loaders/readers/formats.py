@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -33,6 +34,8 @@ KEEP_BROKEN: Final = "store_rejects=true, rejects_table='broken', rejects_scan='
 """Option of read_csv: lines that are no rows go to the table `broken`."""
 KEY_LISTS: Final = 20
 """So many kinds of objects in a JSON Lines file are told apart at a glance."""
+NESTED: Final = re.compile(r"\]$|^(STRUCT|MAP|UNION)\(")
+"""Types of lists and records, which are handed on as JSON."""
 KINDS: Final = {
     "csv": "csv",
     "tsv": "csv",
@@ -201,11 +204,15 @@ def parquet_arrival(path: Path, connection: duckdb.DuckDBPyConnection) -> Arriva
     types = {str(row[0]): str(row[1]) for row in described if row[0] != "file_row_number"}
     return Arrival(
         relation=f"select * from {source}",
-        fields={name: quoted(name) for name in types},
+        fields={name: _plain(name, kind) for name, kind in types.items()},
         payload=_row_as_json(list(types)),
         types=types,
         line="file_row_number + 1",
     )
+
+
+def _plain(name: str, kind: str) -> str:
+    return f"to_json({quoted(name)})" if NESTED.search(kind) else quoted(name)
 
 
 def _row_as_json(names: list[str]) -> str:

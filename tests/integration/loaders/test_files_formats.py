@@ -159,3 +159,14 @@ def test_numbers_with_a_decimal_comma(drop: DropFolder) -> None:
         (5, "Ed", Decimal("7.00")),
     ]
     assert "'1.50' is not a decimal" in drop.rejects()[0][2]
+
+
+def test_lists_and_records_of_a_parquet_file_are_json(drop: DropFolder) -> None:
+    nested = "select 1 as id, ['a', null] as tags, {'n': 1.5, 'of': {'k': 'x'}} as record, "
+    nested += "map {'k': [1, 2]} as attributes, ['nan'::double] as odd"
+    duckdb.execute(f"copy ({nested}) to '{drop.path / 'a.parquet'}' (format parquet)")
+    declared = columns(id="bigint", record="json")
+    assert drop.counts(columns=declared, pattern="*.parquet") == (1, 1, 0)
+    assert drop.rows("id, cast(record as text), tags, attributes") == [
+        (1, '{"n":1.5,"of":{"k":"x"}}', '["a",null]', '{"k":[1,2]}')
+    ]
