@@ -62,7 +62,8 @@ class Arrivals:
 
     def flowing(self, kind: str, path: Path) -> AbstractContextManager[Path]:
         """Give a path at which a file can be read once; see `feed`."""
-        return flowing(path, self.pipe, has_lines=kind in {"csv", "jsonl"})
+        encoding = self.csv.foreign_encoding if kind == "csv" else None
+        return flowing(path, self.pipe, has_lines=kind in {"csv", "jsonl"}, encoding=encoding)
 
     def of(self, kind: str, path: Path) -> Arrive | None:
         """Return what makes an arrival of the place where its bytes are; None of an empty file."""

@@ -7,6 +7,7 @@ does not fit into DuckDB's buffer of 32 MB would be left out without a word: it 
 
 from __future__ import annotations
 
+import codecs
 import mmap
 import os
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -106,18 +107,21 @@ def _too_long(begin: int) -> Unreadable:
 
 
 @contextmanager
-def flowing(path: Path, pipe: Path, *, has_lines: bool = True) -> Iterator[Path]:
+def flowing(
+    path: Path, pipe: Path, *, has_lines: bool = True, encoding: str | None = None
+) -> Iterator[Path]:
     """Give a path at which a file can be read once, decompressed.
 
     Args:
         path: the file.
         pipe: where a pipe may be made for it.
         has_lines: whether it must consist of lines.
+        encoding: makes utf-8 of it; bytes that are no text stay as they are.
 
     Raises:
         Unreadable: a line is too long; or, at the end, the file is not whole.
     """
-    if codec_of(path) is None:
+    if codec_of(path) is None and not encoding:
         if has_lines:
             check_lines(path)
         yield path
@@ -125,7 +129,7 @@ def flowing(path: Path, pipe: Path, *, has_lines: bool = True) -> Iterator[Path]
     pipe.unlink(missing_ok=True)
     os.mkfifo(pipe)
     with ThreadPoolExecutor(1) as threads:
-        fed = threads.submit(_feed, path, pipe, Lines() if has_lines else None)
+        fed = threads.submit(_feed, path, pipe, Lines() if has_lines else None, encoding)
         try:
             yield pipe
         finally:
@@ -134,18 +138,33 @@ def flowing(path: Path, pipe: Path, *, has_lines: bool = True) -> Iterator[Path]
         fed.result()
 
 
-def _feed(path: Path, pipe: Path, lines: Lines | None) -> None:
+def _feed(path: Path, pipe: Path, lines: Lines | None, encoding: str | None) -> None:
     with pipe.open("wb", buffering=0) as out, suppress(BrokenPipeError):
         try:
             with opened(path) as stream:
-                while (block := stream.read_buffer(AT_ONCE)).size:
-                    if lines:
-                        lines.look(block.to_pybytes())
+                for block in _as_utf8(_blocks(stream, lines), encoding):
                     out.write(block)
         except BrokenPipeError:
             raise
         except OSError as error:
             raise Unreadable(str(error)) from error
+
+
+def _blocks(stream: pa.NativeFile, lines: Lines | None) -> Iterator[pa.Buffer]:
+    while (block := stream.read_buffer(AT_ONCE)).size:
+        if lines:
+            lines.look(block.to_pybytes())
+        yield block
+
+
+def _as_utf8(blocks: Iterator[pa.Buffer], encoding: str | None) -> Iterator[pa.Buffer | bytes]:
+    if not encoding:
+        yield from blocks
+        return
+    decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
+    for block in blocks:
+        yield decoder.decode(block).encode(errors="surrogateescape")
+    yield decoder.decode(b"", final=True).encode(errors="surrogateescape")
 
 
 def _let_go(fed: Future[None], pipe: Path) -> None:

@@ -7,6 +7,7 @@ DuckDB's `store_rejects`.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -36,6 +37,14 @@ KEY_LISTS: Final = 20
 """So many kinds of objects in a JSON Lines file are told apart at a glance."""
 NESTED: Final = re.compile(r"\]$|^(STRUCT|MAP|UNION)\(")
 """Types of lists and records, which are handed on as JSON."""
+DUCKDB_ENCODINGS: Final = {
+    "ascii": "utf-8",
+    "iso8859-1": "latin-1",
+    "utf-16": "utf-16",
+    "utf-8": "utf-8",
+    "utf-8-sig": "utf-8",
+}
+"""Python's names of encodings to DuckDB's."""
 KINDS: Final = {
     "csv": "csv",
     "tsv": "csv",
@@ -55,7 +64,7 @@ class CsvOptions:
     quote: str = '"'
     escape: str = '"'
     encoding: str = "utf-8"
-    """utf-8, utf-16 or latin-1."""
+    """By Python's name: `latin-1`, `cp1252`, `shift_jis`."""
     header: bool = True
     """Without a header the declared columns are taken in their order."""
     skip: int = 0
@@ -64,6 +73,24 @@ class CsvOptions:
     """What stands for nothing, in quotes or not, such as `("", "NA")`."""
     decimal: str = "."
     """What stands before the decimals of a declared number: `.` or `,`; the other is in none."""
+
+    def __post_init__(self) -> None:
+        """Refuse an encoding that nobody knows."""
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError:
+            told = f"Unknown encoding '{self.encoding}'. Python's names are known: utf-8, cp1252."
+            raise ValueError(told) from None
+
+    @property
+    def duckdb_encoding(self) -> str:
+        """What DuckDB is told: its own name of the encoding, or that of what others become."""
+        return DUCKDB_ENCODINGS.get(codecs.lookup(self.encoding).name, "utf-8")
+
+    @property
+    def foreign_encoding(self) -> str | None:
+        """The encoding, where DuckDB does not know it."""
+        return None if codecs.lookup(self.encoding).name in DUCKDB_ENCODINGS else self.encoding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +153,7 @@ def csv_arrival(place: Path, names: list[str], options: CsvOptions) -> Arrival:
             "hive_partitioning=false, "
             f"delim={literal(options.delimiter)}, quote={literal(options.quote)}, "
             f"escape={literal(options.escape)}, nullstr={_list(options.nulls)}, "
-            f"encoding={literal(options.encoding)}, "
+            f"encoding={literal(options.duckdb_encoding)}, "
             f"{KEEP_BROKEN})"
         ),
         fields={name: quoted(name) for name in names},
@@ -221,7 +248,8 @@ def _row_as_json(names: list[str]) -> str:
 
 
 def _header(path: Path, options: CsvOptions) -> list[str]:
-    encoding = "utf-8-sig" if options.encoding == "utf-8" else options.encoding
+    is_utf8 = options.duckdb_encoding == "utf-8" and not options.foreign_encoding
+    encoding = "utf-8-sig" if is_utf8 else options.encoding
     with opened(path) as stream:
         text = io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="")
         try:

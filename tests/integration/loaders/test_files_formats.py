@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import duckdb
+import pytest
 
 from loaders.columns import columns
 from loaders.readers.formats import CsvOptions
@@ -170,3 +171,21 @@ def test_lists_and_records_of_a_parquet_file_are_json(drop: DropFolder) -> None:
     assert drop.rows("id, cast(record as text), tags, attributes") == [
         (1, '{"n":1.5,"of":{"k":"x"}}', '["a",null]', '{"k":[1,2]}')
     ]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"), [("cp1252", "Zoë €"), ("Latin1", "Zoë"), ("shift_jis", "数量")]
+)
+def test_files_in_other_encodings(drop: DropFolder, encoding: str, name: str) -> None:
+    text = f"id,name,amount,{name}\n1,{name},1.50,x\n".encode(encoding)
+    drop.write("a.csv", text + b"2,\x81\n" * (encoding == "cp1252"))
+    drop.write("b.csv.gz", text.replace(b"1,", b"3,", 1))
+    count_broken = int(encoding == "cp1252")  # in which no text has this byte
+    options = CsvOptions(encoding=encoding)
+    assert drop.counts(pattern="*.csv*", csv=options) == (2 + count_broken, 2, count_broken)
+    assert drop.rows("id, name") == [(1, name), (3, name)]
+
+
+def test_an_encoding_that_nobody_knows_is_told() -> None:
+    with pytest.raises(ValueError, match="Unknown encoding 'klingon'"):
+        CsvOptions(encoding="klingon")
