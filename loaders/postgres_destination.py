@@ -23,6 +23,9 @@ class JsonAsText(PostgresTypeMapper):
         """Return PostgreSQL's type of a column."""
         if column.get("data_type") == "json":
             return "json"
+        if column.get("data_type") != "decimal" and column.get("scale") is not None:
+            # dlt keeps the size of a decimal that is declared as something else now
+            column = {**column, "precision": None, "scale": None}
         return super().to_destination_type(column, table)
 
 
