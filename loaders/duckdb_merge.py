@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dlt.common.destination.typing import PreparedTableSchema
     from dlt.common.storages.load_package import LoadJobInfo
 
-MEMORY_LIMIT = "340MB"
+MEMORY_LIMIT = "400MB"
 """What DuckDB may hold of the warehouse while rows stream through it."""
 ORDERED = "set preserve_insertion_order = {};\n"
 """A merge need not keep the order of rows; kept, the checkpoint writes most of them once more."""

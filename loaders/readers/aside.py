@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from loaders.readers.formats import Arrival
     from loaders.shape import Shape
 
+LISTED_ROWS: Final = 1_000
+"""Up to so many refused rows are found again by their line; beyond, by their reason."""
 BROKEN: Final = (
     "(select line, any_value(csv_line) as payload, "
     "arg_min(lower(error_type) || ': ' || error_message, byte_position) as reason "
@@ -71,26 +73,33 @@ class Aside:
         self.begin()
         counted = "-_line" if arrival.line else f"rowid - {span.first} + {arrival.first_line}"
         self.connection.execute(
-            f"create or replace temp table refused as select {counted} as _counted, -_line as _at "
+            f"create or replace temp table refused as select {counted} as counted, -_line as line "
             f"from {self.into} where rowid >= {span.first} and _line < 0"
         )
         row = arrival.line or f"row_number() over () + {arrival.first_line - 1}"
         misfit = f"nullif({self.shape.reason(doubtful(arrival, self.shape))}, '')"
-        there = (  # joined first: nothing else is judged again
-            f"select * from (select *, {row} as _row from ({arrival.relation})) "
-            f"join refused on _counted = _row where not ({arrival.is_blank})"
-        )
         judged = (
-            f"select _at as line, concat_ws('; ', {arrival.unreadable}, {misfit}) as reason, "
-            f"{arrival.payload} as payload from ({there})"
+            f"select *, concat_ws('; ', {arrival.unreadable}, {misfit}) as _reason "
+            f"from (select *, {row} as _row from ({arrival.relation})) "
+            f"where {self._among(span)} and not ({arrival.is_blank})"
         )
-        told = f"(select * from ({judged}) where reason <> '')"
+        rows = (
+            f"select _row, _reason as reason, {arrival.payload} as payload "
+            f"from (select * from ({judged}) where _reason <> '')"
+        )
+        told = f"(select line, reason, payload from ({rows}) join refused on counted = _row)"
         found = self._reject(origin, "line", told)
         if found != span.refused:
             raise RowsUnaccounted(
                 f"The file '{origin}' has changed while it was read: {span.refused} rows were "
                 f"refused, {found} are there now. Nothing of this load was kept; load again."
             )
+
+    def _among(self, span: Span) -> str:
+        if span.refused + span.blank > LISTED_ROWS:
+            return "true"
+        rows = self.connection.execute("select counted from refused").fetchall()
+        return f"_row in ({', '.join(str(row) for (row,) in rows)})"
 
     def _reject(self, origin: str, position: str, rows: str) -> int:
         by = f"{literal(origin)}, {position}"
