@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from loaders.shape import Shape
 
 MEMORY_LIMIT: Final = "300MB"
-DATA_FORMATS: Final = ("parquet", "csv", "model", "insert_values", "typed-jsonl", "jsonl")
+DATA_FORMATS: Final = ("parquet", "csv", "insert_values", "typed-jsonl", "jsonl")
 GOING: Final = "going"
 """Where packages are put aside while they are deleted."""
 

@@ -21,7 +21,8 @@ from loaders.errors import LoaderError
 from loaders.gate import json_field, named_apart, shape
 from loaders.load import find_source, settle
 from loaders.rejects import Reject, Wanted, add_notes, batches, counted, find, schema
-from loaders.replay_sql import PLACE, Judged, Replayed
+from loaders.replay_sql import Judged, Replayed
+from loaders.shape import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from loaders.columns import literal, quoted
 from loaders.rejects import TABLE, schema
+from loaders.shape import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from loaders.shape import Shape
 
 SUPERSEDED: Final = "a newer row had arrived when it was replayed"
-PLACE: Final = ("_file", "_line")
-"""What tells the rows of files apart, which have no key of their own."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,8 @@ JSON_STRING: Final = r'"(\\.|[^"\\])*"'
 NO_JSON: Final = "(?i)nan|inf"
 """Numbers that DuckDB reads in JSON, and that are none there."""
 NUL: Final = ": holds the character NUL, which PostgreSQL has no place for"
+PLACE: Final = ("_file", "_line")
+"""What tells the rows of files apart, which have no key of their own."""
 TIMES: Final = {
     "timestamptz": "'4713-01-01 (BC) 00:00:00+00'::timestamptz and '290000-01-01 00:00:00+00'",
     "date": "'4713-01-01 (BC)'::date and '290000-01-01'",

@@ -26,6 +26,14 @@ BROKEN: Final = (
 """Each line of a CSV file that is no row, of what DuckDB tells of it."""
 
 
+def count_broken(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return how often DuckDB told of a line that is no row since the last `begin`."""
+    made = "select count(*) from duckdb_tables() where temporary and table_name = 'broken'"
+    if not connection.execute(made).fetchall()[0][0]:
+        return 0
+    return int(connection.execute("select count(*) from temp.broken").fetchall()[0][0])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Span:
     """The rows that one file made in the table; they follow each other as in the file."""
@@ -57,8 +65,7 @@ class Aside:
 
     def broken(self, origin: str) -> int:
         """Record lines of a CSV file that are no rows, and how far they shift the lines of rows."""
-        made = "select count(*) from duckdb_tables() where temporary and table_name = 'broken'"
-        if not self._scalar(made):
+        if not count_broken(self.connection):
             return 0
         count = self._reject(origin, "line", BROKEN)
         shifts = f"select line, row_number() over (order by line) as shift from {BROKEN}"

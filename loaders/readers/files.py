@@ -47,7 +47,7 @@ FILES_HINTS: Final[dict[str, Any]] = {
 PLACE: Final = columns(_file="text", _line="bigint")
 ROWS_AT_ONCE: Final = 500_000
 EVERYTHING: Final = "**"
-Format = Literal["csv", "jsonl", "parquet"]
+Format = Literal["csv", "json", "jsonl", "parquet"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ def files(
             also has `_file` (path below the folder) and `_line` (from 1, the header included; of
             an array of JSON the place in it).
         csv: delimiter, quote, encoding, header, decimal comma of the CSV files.
-        format: `csv`, `jsonl` or `parquet`: of files whose ending does not tell.
+        format: `csv`, `json`, `jsonl` or `parquet`: of files whose ending does not tell.
         quiet_seconds: a file changed less than this ago is left for the next load.
         batch_size: rows handed over at once; bounds memory and what a failure can cost.
         schema_contract: what a new column does; EVOLVE, FREEZE or QUARANTINE of `loaders.drift`.
@@ -236,7 +236,7 @@ def _report_unknown(table: str, pattern: str, paths: list[str]) -> None:
         are = "1 file has" if len(names) == 1 else f"{len(names)} files have"
         text = (
             f": {are} no ending that tells a format, such as '{names[0]}', and stayed unread. "
-            "Say what they are: format='csv', 'jsonl' or 'parquet'."
+            "Say what they are: format='csv', 'json', 'jsonl' or 'parquet'."
         )
         tally().note(table, text)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from loaders.gate import named_apart
-from loaders.shape import TIMES
+from loaders.shape import PLACE, TIMES
 
 if TYPE_CHECKING:
     from loaders.readers.formats import Arrival
     from loaders.shape import Shape
 
-PLACE: Final = ("_file", "_line")
 FITTING: Final = {
     "varchar": {"VARCHAR"},
     "bigint": {"BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UINTEGER", "USMALLINT", "UTINYINT"},

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loaders.columns import literal
+from loaders.columns import literal, quoted
+from loaders.readers.aside import count_broken
 from loaders.readers.judged import GOOD, mark, normalized
 from loaders.readers.placing import Placed
 
@@ -85,7 +86,7 @@ def stream(
         first = None if arrival.line else arrival.first_line
         with closing(ahead(batches)) as coming:
             count = into.send(batches.schema, numbered(coming, first))
-        if _is_broken(connection):
+        if count_broken(connection):
             raise NotStraight
     return Placed(fields=frozenset(fields), read=count, rejected=0)
 
@@ -93,7 +94,7 @@ def stream(
 def read(connection: duckdb.DuckDBPyConnection, select: str, shape: Shape) -> pa.RecordBatchReader:
     """Return what a SELECT gives in batches, JSON as text."""
     texts = [name for name, kind in shape.types.items() if kind == "json"]
-    as_text = ", ".join(f'"{name}"::varchar as "{name}"' for name in texts)
+    as_text = ", ".join(f"{quoted(name)}::varchar as {quoted(name)}" for name in texts)
     replaced = f" replace ({as_text})" if texts else ""
     found = connection.execute(f"select *{replaced} from ({select})")
     return found.to_arrow_reader(ROWS)
@@ -156,10 +157,3 @@ def _put(waiting: Queue[Any], what: Any, is_over: Event) -> bool:
             waiting.put(what, timeout=0.1)
             return True
     return False
-
-
-def _is_broken(connection: duckdb.DuckDBPyConnection) -> bool:
-    made = "select count(*) from duckdb_tables() where temporary and table_name = 'broken'"
-    if not connection.execute(made).fetchall()[0][0]:
-        return False
-    return bool(connection.execute("select count(*) from temp.broken").fetchall()[0][0])
