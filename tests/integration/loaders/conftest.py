@@ -10,6 +10,7 @@ import pytest
 from loaders.warehouse import Target
 from tests.integration.loaders.drop_folder import DropFolder
 from tests.integration.loaders.outputs.mariadb import fresh_database, mariadb
+from tests.integration.loaders.shelf import Shelf, row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,3 +52,10 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Target:
 def drop(tmp_path: Path, target: Target) -> DropFolder:
     """An empty folder of files, to be loaded into a warehouse of each kind."""
     return DropFolder(tmp_path / "drop", target)
+
+
+@pytest.fixture
+def shelf() -> Iterator[Shelf]:
+    """A server of 95 rows."""
+    with Shelf([row(number) for number in range(95)]) as opened:
+        yield opened

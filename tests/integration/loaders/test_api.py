@@ -2,118 +2,34 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import dlt
 import pytest
-from dlt.sources.helpers.rest_client import RESTClient
 from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginator
 from dlt.sources.rest_api import rest_api_resources
 
 from loaders.columns import columns, latest_first
-from loaders.cursor import EPOCH, as_iso
+from loaders.cursor import EPOCH
 from loaders.dispositions import REPLACE_KEYS
-from loaders.errors import LoaderError, SourceRefused, SourceUnreachable
+from loaders.errors import LoaderError
 from loaders.load import load
 from loaders.readers.api import Bounded, Numbered, numbered_pages
-from loaders.readers.session import Manners, PoliteSession
-from loaders.senders.endpoint import Patience
+from loaders.readers.session import PoliteSession
 from tests.integration.loaders.shelf import Shelf, row
+from tests.integration.loaders.shelf_sources import (
+    RESOURCE,
+    by_cursor,
+    by_number,
+    polite,
+    read_by_number,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from dlt.extract import DltSource
 
     from demo.shop import Shop
     from loaders.warehouse import Target
-
-ROWS = latest_first(columns(id="bigint", name="text", updated_at="timestamp"), "updated_at")
-HASTE = Patience(attempts=3, first_pause=0.01, longest_pause=0.05, longest_retry_after=2)
-
-
-@pytest.fixture
-def shelf() -> Iterator[Shelf]:
-    with Shelf([row(number) for number in range(95)]) as opened:
-        yield opened
-
-
-def polite(**settings: Any) -> PoliteSession:
-    return PoliteSession(Manners(patience=HASTE, **{"timeout": 0.3, **settings}))
-
-
-def by_cursor(shelf: Shelf, *, most_pages: int = 100, **settings: Any) -> DltSource:
-    """The rows by dlt's rest_api, with a child of each of the first."""
-    pages = JSONResponseCursorPaginator(cursor_path="next_cursor", cursor_param="cursor")
-    client: Any = {
-        "base_url": shelf.url,
-        "session": polite(**settings),
-        "paginator": Bounded(pages, most_pages),
-    }
-
-    @dlt.source(name="shelf")
-    def source() -> Any:
-        return rest_api_resources({"client": client, "resources": [_ROWS]})
-
-    return source()
-
-
-_ROWS: Any = {
-    "name": "rows",
-    "primary_key": "id",
-    "write_disposition": REPLACE_KEYS,
-    "columns": ROWS,
-    "endpoint": {
-        "path": "rows",
-        "data_selector": "items",
-        "params": {"limit": 10, "since": "{incremental.start_value}", "api_key": "hidden"},
-        "incremental": {"cursor_path": "updated_at", "initial_value": EPOCH, "convert": as_iso},
-    },
-}
-
-
-def by_number(shelf: Shelf, *, size: int = 10, readings: int = 5, **settings: Any) -> DltSource:
-    changed = dlt.sources.incremental[Any]("updated_at", initial_value=EPOCH)
-
-    @dlt.resource(name="rows", primary_key="id", columns=ROWS, write_disposition=REPLACE_KEYS)
-    def rows(updated_at: Any = changed) -> Any:
-        since = as_iso(updated_at.last_value).replace("+00:00", "Z")
-        pages = Numbered(
-            url=f"{shelf.url}/pages",
-            key="id",
-            params={"since": since, "access_token": "hidden"},
-            size=size,
-            readings=readings,
-        )
-        yield from numbered_pages(polite(**settings), pages)
-
-    @dlt.source(name="shelf")
-    def source() -> Any:
-        return rows
-
-    return source()
-
-
-def read_by_cursor(shelf: Shelf, *, most_pages: int = 100, **settings: Any) -> set[Any]:
-    """The ids that dlt's client reads, without a load around it."""
-    pages = JSONResponseCursorPaginator(cursor_path="next_cursor", cursor_param="cursor")
-    client = RESTClient(shelf.url, paginator=Bounded(pages, most_pages), session=polite(**settings))
-    params = {"limit": 10, "api_key": "hidden"}
-    found = client.paginate("rows", params=params, data_selector="items")
-    return {one["id"] for page in found for one in page}
-
-
-def read_by_number(shelf: Shelf, *, readings: int = 5, **settings: Any) -> set[Any]:
-    """The ids that come by page number, without a load around it."""
-    params = {"access_token": "hidden"}
-    url = f"{shelf.url}/pages"
-    pages = Numbered(url=url, key="id", params=params, size=10, readings=readings)
-    return {
-        one["id"]
-        for page in numbered_pages(polite(**{"timeout": 10, **settings}), pages)
-        for one in page
-    }
 
 
 def fetch(target: Target, sql: str) -> list[tuple[Any, ...]]:
@@ -134,58 +50,6 @@ def test_rows_are_loaded_once_and_new_ones_later(target: Target, shelf: Shelf, m
     shelf.rows.append({**shelf.rows.pop(3), "updated_at": row(97)["updated_at"]})
     assert [t.loaded for t in load(make(shelf), target=target).tables] == [3]
     assert ids(target) == list(range(97))
-
-
-@pytest.mark.parametrize("read", [read_by_cursor, read_by_number])
-@pytest.mark.parametrize("fault", ["429", "500", "truncated", "cut", "hang"])
-def test_a_page_that_fails_is_asked_for_again(shelf: Shelf, read: Any, fault: str) -> None:
-    shelf.fault = lambda number: fault if number in {2, 3, 7} else None
-    assert read(shelf, at_once=1) == set(range(95))
-
-
-@pytest.mark.parametrize("read", [read_by_cursor, read_by_number])
-@pytest.mark.parametrize("fault", ["500", "truncated", "cut", "hang"])
-def test_a_page_that_goes_on_failing_stops_the_load_and_loses_nothing(
-    shelf: Shelf, read: Any, fault: str
-) -> None:
-    shelf.fault = lambda number: fault if number >= 4 else None
-    with pytest.raises(SourceUnreachable, match=r"gave no answer: .*, 3 times") as told:
-        read(shelf)
-    assert told.value.retryable
-    assert "hidden" not in str(told.value)
-    shelf.fault = lambda _number: None
-    assert read(shelf) == set(range(95))
-
-
-def test_retry_after_is_honoured_by_all_calls(shelf: Shelf) -> None:
-    shelf.retry_after = "0.4"
-    shelf.fault = lambda number: "429" if number == 3 else None
-    read_by_number(shelf)
-    times = [moment for moment, _ in shelf.asked]
-    refused = times[2]
-    assert all(moment - refused >= 0.38 for moment in times[7:])
-
-
-def test_a_retry_after_that_is_too_long_is_told(shelf: Shelf) -> None:
-    shelf.retry_after = "3600"
-    shelf.fault = lambda number: "429" if number == 3 else None
-    with pytest.raises(SourceUnreachable, match="asks to wait 3600 s"):
-        read_by_cursor(shelf)
-
-
-def test_calls_keep_to_the_rate(shelf: Shelf) -> None:
-    shelf.calls_a_second = 20
-    read_by_number(shelf, rate=20, burst=1)
-    assert shelf.statuses == {"200": len(shelf.asked)}
-    times = [moment for moment, _ in shelf.asked]
-    assert times[-1] - times[0] >= (len(times) - 1) / 20 * 0.95
-    assert min(later - earlier for earlier, later in pairwise(times)) > 0.02
-
-
-def test_pages_are_under_way_side_by_side_and_no_more_than_allowed(shelf: Shelf) -> None:
-    shelf.delay = 0.05
-    read_by_number(shelf, at_once=3)
-    assert shelf.most_in_flight == 3
 
 
 @pytest.mark.parametrize("change", ["insert", "delete", "move", "replace"])
@@ -226,29 +90,6 @@ def test_pages_that_repeat_or_end_early_are_read_again(
     assert len(shelf.asked) == 36
 
 
-def test_a_list_that_never_stands_still_is_told(shelf: Shelf) -> None:
-    shelf.before = lambda number, _: shelf.rows.pop(0) if number % 4 == 0 else None
-    with pytest.raises(SourceUnreachable, match="shifted during each of 2 readings") as told:
-        read_by_number(shelf, readings=2)
-    assert told.value.retryable
-
-
-def test_too_many_pages_are_an_error(shelf: Shelf) -> None:
-    with pytest.raises(SourceRefused, match=r"has more than 5 pages. Raise `most_pages`"):
-        read_by_cursor(shelf, most_pages=5)
-
-
-def test_pages_that_go_round_are_an_error(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = shelf.answer
-
-    def round_(path: str, query: dict[str, str]) -> dict[str, Any]:
-        return {**honest(path, query), "next_cursor": 10 if query.get("cursor") else 20}
-
-    monkeypatch.setattr(shelf, "answer", round_)
-    with pytest.raises(SourceRefused, match="go round"):
-        read_by_cursor(shelf)
-
-
 @pytest.mark.parametrize("make", [by_cursor, by_number])
 def test_misfits_are_rejected_with_their_page_and_without_secrets(
     duckdb_target: Target, shelf: Shelf, make: Any
@@ -286,7 +127,7 @@ def test_children_are_read_for_each_parent(duckdb_target: Target, shelf: Shelf) 
     def source() -> Any:
         config: Any = {
             "client": {**client, "paginator": pages},
-            "resources": [_ROWS, child],
+            "resources": [RESOURCE, child],
         }
         return rest_api_resources(config)
 
@@ -383,7 +224,7 @@ def test_pages_that_are_asked_for_by_post_arrive(shelf: Shelf, duckdb_target: Ta
     @dlt.source(name="shelf")
     def source() -> Any:
         return rest_api_resources(
-            {"client": client, "resources": [{**_ROWS, "endpoint": endpoint}]}
+            {"client": client, "resources": [{**RESOURCE, "endpoint": endpoint}]}
         )
 
     (table,) = load(source(), target=duckdb_target).tables

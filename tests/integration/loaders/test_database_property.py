@@ -9,22 +9,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loaders.columns import columns
 from loaders.cursor import cursor
 from loaders.warehouse import Target
 from tests.integration.loaders.databases import load_table, rows
+from tests.integration.loaders.examples import LOADS
 
 DECLARED = columns(id="bigint", name="text", share="double", paid_at="timestamp", doc="json")
-LOADS = settings(
-    max_examples=int(os.environ.get("TIDEMILL_TEST_EXAMPLES", "12")),
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],  # to shrink would take a load for every try
-    suppress_health_check=list(HealthCheck),
-)
 VALUES = (
     st.none()
     | st.integers(-(2**63), 2**63 - 1)

@@ -11,22 +11,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loaders.columns import columns
 from loaders.warehouse import Target
 from tests.integration.loaders.drop_folder import DropFolder
+from tests.integration.loaders.examples import LOADS
 
 DECLARED = columns(
     id="bigint", name="text", share="double", amount="decimal(18, 2)", paid_at="timestamp"
-)
-LOADS = settings(
-    max_examples=int(os.environ.get("TIDEMILL_TEST_EXAMPLES", "12")),
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],  # to shrink would take a load for every try
-    suppress_health_check=list(HealthCheck),
 )
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=9)
 NOTED = st.sampled_from(["1", "1.5", "1e3", "", " ", '"', "a\nb", "a\r\nb", "-0", "0x1F"]) | (

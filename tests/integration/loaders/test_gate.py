@@ -12,7 +12,7 @@ import dlt
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loaders.columns import columns
@@ -20,6 +20,7 @@ from loaders.dispositions import REPLACE_KEYS
 from loaders.load import load
 from loaders.shape import Shape
 from loaders.warehouse import Target
+from tests.integration.loaders.examples import LOADS
 
 DECLARED = columns(
     id="bigint",
@@ -30,13 +31,6 @@ DECLARED = columns(
     due_on="date",
     amount="decimal(18, 2)",
     details="json",
-)
-LOADS = settings(
-    max_examples=int(os.environ.get("TIDEMILL_TEST_EXAMPLES", "12")),
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],  # to shrink would take a load for every try
-    suppress_health_check=list(HealthCheck),
 )
 PLAIN = (
     st.none()
