@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SECRET = re.compile(
-    r"token|secret|passw|pwd|signature|\bsig\b|credential|auth(?!or)|session|api[_-]?key|access[_-]?key"
-    r"|^key$|^code$|jwt",
+    r"token|secret|passw|pwd|signature|\bsig\b|credential|auth(?!or)|session"
+    r"|key$|^code$|jwt|^app_?id$",
     re.IGNORECASE,
 )
 

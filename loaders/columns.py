@@ -36,7 +36,9 @@ DUCKDB_TYPES: Final = {
 FORMAT: Final = "x-format"
 """The hint that tells how a date or time is written, where it is not as in ISO 8601."""
 _DECIMAL = re.compile(r"decimal\((\d+), ?(\d+)\)")
-_FORMATTED = re.compile(r"(date|timestamp)\((.*%.*)\)")
+_FORMATTED = re.compile(
+    r"(date|timestamp)\((.*%.*)\)|(timestamp)\((seconds|milliseconds|microseconds)\)"
+)
 
 
 def columns(**types: str) -> dict[str, TColumnSchema]:
@@ -46,7 +48,8 @@ def columns(**types: str) -> dict[str, TColumnSchema]:
         types: column name, as in the source or in the warehouse, to one of text, bigint, double,
             boolean, timestamp (with time zone; what has none is taken as UTC), date, json,
             `decimal(18, 2)`. A date or time that is not written as in ISO 8601 says how:
-            `date(%d.%m.%Y)`, `timestamp(%m/%d/%Y %H:%M)`.
+            `date(%d.%m.%Y)`, `timestamp(%m/%d/%Y %H:%M)`; one that is a number of seconds (or
+            milliseconds, microseconds) since 1970 is a `timestamp(seconds)`.
 
     Raises:
         ValueError: a type that is none of these.
@@ -102,7 +105,8 @@ def _hint(name: str, kind: str) -> TColumnSchema:
         return {"name": name, "data_type": "decimal", "precision": precision, "scale": scale}
     formatted = _FORMATTED.fullmatch(kind)
     if formatted:
-        hint: dict[str, Any] = {"name": name, "data_type": formatted[1], FORMAT: formatted[2]}
+        data_type, written = [group for group in formatted.groups() if group]
+        hint: dict[str, Any] = {"name": name, "data_type": data_type, FORMAT: written}
         return cast("TColumnSchema", hint)
     if kind not in DLT_TYPES:
         raise ValueError(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
 
+from loaders.addresses import SECRET, shown_url
 from loaders.errors import (
     LoaderError,
     SettingMissing,
@@ -18,6 +20,8 @@ from loaders.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SAID = 200
+"""So many letters of an answer are told."""
 REFUSED = (401, 403)
 SERVER_SIDE = 500
 TOO_MANY = 429
@@ -99,17 +103,21 @@ def _tell_dlt(cause: BaseException, source: str) -> LoaderError | None:
 def _tell_requests(cause: BaseException, source: str) -> LoaderError | None:
     response = getattr(cause, "response", None)
     request = getattr(cause, "request", None)
-    url = re.sub(r"\?.*", "", str(getattr(request, "url", "") or ""))
+    url = shown_url(str(getattr(request, "url", "") or ""))
     name = type(cause).__name__
     if response is not None and response.status_code in REFUSED:
         return SourceRefused(
-            f"The source '{source}' refused us at '{url}': HTTP {response.status_code}. Check its "
-            f"token: SOURCES__{source.upper()}__TOKEN, or .dlt/secrets.toml."
+            f"The source '{source}' refused us at '{url}': HTTP {response.status_code}"
+            f"{_said(response)}. Check its token: SOURCES__{source.upper()}__TOKEN, or "
+            ".dlt/secrets.toml."
         )
     if response is not None:
         code = response.status_code
         kind = SourceUnreachable if code >= SERVER_SIDE or code == TOO_MANY else SourceRefused
-        return kind(f"The source '{source}' answered HTTP {code} at '{url}'. {_safe(source)}")
+        return kind(
+            f"The source '{source}' answered HTTP {code} at '{url}'{_said(response)}. "
+            f"{_safe(source)}"
+        )
     if name in {
         "ConnectionError",
         "ConnectTimeout",
@@ -190,6 +198,19 @@ def _disk_full(where: str) -> LoaderError:
 
 def _safe(source: str) -> str:
     return f"Nothing is lost: `tidemill load {source}` goes on from the last committed load."
+
+
+def _said(response: Any) -> str:
+    """Return what an answer says of itself, without what was secret in its request."""
+    if "html" in response.headers.get("Content-Type", ""):
+        return ""
+    text, request = str(response.text)[: 5 * SAID], response.request
+    query = parse_qsl(urlsplit(str(request.url)).query)
+    for name, value in [*query, *request.headers.items()]:
+        for word in value.split() if SECRET.search(name) else ():
+            text = text.replace(word, "***")
+    text = " ".join(text.split())
+    return f": {text[:SAID]}{'…' if text[SAID:] else ''}" if text else ""
 
 
 def _reason(cause: BaseException) -> str:

@@ -5,13 +5,12 @@ Set-wise in DuckDB: rows never pass through Python one by one.
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import dlt
 import duckdb
-import orjson
 import pyarrow as pa
 from dlt.extract.items_transform import BaseItemTransform, ItemTransform
 
@@ -19,6 +18,7 @@ from loaders.accounting import tally
 from loaders.addresses import shown_url
 from loaders.columns import duckdb_type, formats, literal, named, quoted
 from loaders.drift import ANYTHING, Rule
+from loaders.exact import as_json
 from loaders.naming import distinct
 from loaders.quarantine import COLUMNS, SHOWN_NUL, TABLE, rejected
 from loaders.shape import Shape
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from dlt.common.normalizers.naming import NamingConvention
     from dlt.extract import DltResource
 
+TEXTS: Final = (pa.string(), pa.large_string(), pa.string_view())
+DOCUMENT: Final = "payload"
+"""The one column of a page of JSON."""
+NO_OBJECT: Final = "'not a JSON object'"
 REJECT_SHAPE = Shape(
     table=TABLE,
     types={name: duckdb_type(hint) for name, hint in COLUMNS.items()},
@@ -113,12 +117,14 @@ class Gate(ItemTransform[Any, Any]):
 
     def _split(self, item: Any) -> tuple[pa.Table, pa.Table | None, int]:
         page, fields, payload = self._page(item)
-        self.shape.check(fields)
-        load_id = tally().load_id
-        reason = self.shape.reason(fields)
+        shape = replace(self.shape, typed=_typed(page.schema, fields))
+        shape.check(fields)
+        reason = shape.reason(fields)
+        if payload == DOCUMENT:
+            reason = f"case when {payload}[1] <> '{{' then {NO_OBJECT} else {reason} end"
         self.connection.register("page", page)
         good = self._rows(
-            f"select {self.shape.good(fields, load_id=load_id)} from page where {reason} = ''"
+            f"select {shape.good(fields, load_id=tally().load_id)} from page where {reason} = ''"
         )
         if good.num_rows == page.num_rows:
             return good, None, page.num_rows
@@ -149,18 +155,15 @@ class Gate(ItemTransform[Any, Any]):
             fields = named_apart([item.column_names], quoted)
             return item, fields, "to_json(page)::varchar"
         rows = item if isinstance(item, list) else [item]
-        page = pa.table({"payload": [as_json(row) for row in rows]})
-        kinds = dict.fromkeys(tuple(row) for row in rows)
-        return page, named_apart(kinds, partial(json_field, "payload")), "payload"
+        page = pa.table({DOCUMENT: [as_json(row) for row in rows]})
+        kinds = dict.fromkeys(tuple(row) for row in rows if isinstance(row, dict))
+        return page, named_apart(kinds, partial(json_field, DOCUMENT)), DOCUMENT
 
 
-def as_json(row: Any) -> str:
-    """Return a row as JSON, whatever is in it: whole numbers of any size, keys of any type."""
-    try:
-        return orjson.dumps(row, default=str).decode()
-    except TypeError:
-        text = json.dumps(row, default=str, ensure_ascii=False)
-        return text.encode(errors="replace").decode()
+def _typed(schema: pa.Schema, fields: Mapping[str, str]) -> frozenset[str]:
+    """Return which fields of a page do not arrive as text."""
+    typed = {quoted(one.name) for one in schema if one.type not in TEXTS}
+    return frozenset(name for name, value in fields.items() if value in typed)
 
 
 def normalize(name: str, naming: NamingConvention | None = None) -> str:

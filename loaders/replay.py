@@ -12,12 +12,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
-import orjson
 import pyarrow as pa
 
 from loaders.accounting import TableCount
 from loaders.drift import rules
 from loaders.errors import LoaderError
+from loaders.exact import parsed
 from loaders.gate import json_field, named_apart, shape
 from loaders.load import find_source, settle
 from loaders.rejects import Reject, Wanted, add_notes, batches, counted, find, schema
@@ -226,8 +226,8 @@ def _page(
 def _document(text: str, reason: str) -> tuple[dict[str, Any], str]:
     """Return a payload's fields, or none and why it has none."""
     try:
-        document = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        document = parsed(text.encode())
+    except ValueError:
         return {}, reason  # a broken line is as broken as it was
     return (document, "") if isinstance(document, dict) else ({}, "not a JSON object")
 

@@ -31,6 +31,11 @@ FOUR_DIGITS: Final = r"\s*[+-]?\d{4}"
 LEAST: Final = 1e-15
 NOISE: Final = 1e-12
 """What a decimal may differ from what arrived, as a share of it: 19.990000000000002 is 19.99."""
+UNIT: Final = 1e-4
+"""The most that it may differ, as a share of the last place that is declared."""
+TOLD_APART: Final = 4e11
+"""So many units of the last place, and no more, does a double tell from its neighbours."""
+SINCE_1970: Final = {"seconds": 1_000_000, "milliseconds": 1_000, "microseconds": 1}
 ZONE: Final = "[-ADE-SU-Za-su-z]"
 """What tells, behind a text's date, that a zone follows the time; neither a `T` nor `BC` does."""
 
@@ -48,8 +53,8 @@ class Shape:
     """How the table takes further columns."""
     formats: Mapping[str, str] = field(default_factory=dict)
     """How dates and times are written, as `strptime` has it; those of others are of ISO 8601."""
-    is_text: bool = False
-    """Whether all that arrives is text."""
+    typed: frozenset[str] = frozenset()
+    """Columns that do not arrive as text."""
     decimal: str = "."
     """What stands before the decimals of a number: `.` or `,`."""
 
@@ -99,19 +104,36 @@ class Shape:
             whole = f"{number}::varchar = {text}"  # spares most values the expression
             whole += f" or regexp_full_match(trim({text}), '{WHOLE_NUMBER}')"
             return f"case when {whole} then {number} end"
-        if name in self.formats:
-            arrived = f"try_strptime(({arrived})::varchar, {literal(self.formats[name])})"
+        arrived = self._written(name, arrived)
         value = f"try_cast({arrived} as {kind})"
-        if kind == "timestamptz" and self.is_text and name not in self.formats:
+        if kind == "timestamptz" and name not in self.formats and name not in self.typed:
             value = _instant(arrived)
+        fits = self._fits(name, arrived, value)
+        return f"case when {fits} then {value} end" if fits else value
+
+    def _written(self, name: str, arrived: str) -> str:
+        """Return the expression of what arrived, read as it is said to be written."""
+        written = self.formats.get(name)
+        if written in SINCE_1970:
+            return _counted(arrived, SINCE_1970[written])
+        if written:
+            return f"try_strptime(({arrived})::varchar, {literal(written)})"
+        # of a number a cast would make true
+        return f"({arrived})::varchar" if self.types[name] == "boolean" else arrived
+
+    def _fits(self, name: str, arrived: str, value: str) -> str:
+        """Return the condition that a value is what arrived, '' where a cast is enough."""
+        kind = self.types[name]
         if kind in TIMES:
-            return f"case when {self._is_time(name, arrived, value)} then {value} end"
+            return self._is_time(name, arrived, value)
         if kind.startswith("decimal"):
-            return f"case when {_is_exact(arrived, value)} then {value} end"
+            return _is_exact(arrived, value, kind)
+        if kind == "double" and name not in self.typed:  # a text of digits is never infinite
+            return f"isfinite({value}) or not regexp_matches({arrived}, '[0-9]')"
         if kind == "json":
             bare = f"regexp_replace({value}::varchar, {literal(JSON_STRING)}, '', 'g')"
-            return f"case when not regexp_matches({bare}, {literal(NO_JSON)}) then {value} end"
-        return value
+            return f"not regexp_matches({bare}, {literal(NO_JSON)})"
+        return ""
 
     def _is_time(self, name: str, arrived: str, value: str) -> str:
         """Return the condition that a date or time is what arrived: a cast would cut a time off."""
@@ -159,11 +181,29 @@ class Shape:
         }
 
 
-def _is_exact(arrived: str, value: str) -> str:
+def _is_exact(arrived: str, value: str, kind: str) -> str:
     """Return the condition that a decimal is what arrived: a cast would round 1.005 to 1.01."""
+    text, unit = f"({arrived})::varchar", 10.0 ** -int(kind.strip("decimal() ").split(",")[1])
     number = f"try_cast({arrived} as double)"
-    close = f"abs({value}::double - {number}) <= greatest({LEAST}, abs({number}) * {NOISE})"
-    return f"{value}::varchar = ({arrived})::varchar or {close}"
+    near = f"least(greatest({LEAST}, abs({number}) * {NOISE}), {unit * UNIT})"
+    close = f"abs({value}::double - {number}) <= {near}"
+    # beyond that a double does not tell neighbours apart; what is written with `e` was one itself
+    is_told = f"abs({number}) < {unit * TOLD_APART} or contains({text}, 'e')"
+    return (
+        f"{value}::varchar = {text} "
+        f"or ({close} and ({is_told} or {_bare(f'{value}::varchar')} = {_bare(text)}))"
+    )
+
+
+def _bare(number: str) -> str:
+    """Return the expression of a number's text without what says nothing: ` +1.50` is `1.5`."""
+    text = f"ltrim(trim({number}), '+')"
+    return f"case when contains({text}, '.') then rtrim(rtrim({text}, '0'), '.') else {text} end"
+
+
+def _counted(number: str, microseconds: int) -> str:
+    """Return the expression of the instant that is so many units after 1970."""
+    return f"try(make_timestamptz((try_cast({number} as decimal(30, 6)) * {microseconds})::bigint))"
 
 
 def _instant(text: str) -> str:

@@ -1,84 +1,109 @@
-"""Pages of a web API: bounded, checked, several at once. Beside dlt's rest_api, which pages singly.
-
-A page may shift under us while we read: rows are added, changed (and so move to the end) or
-deleted. Pages by cursor stand still. Of pages by number each reading is held against the totals
-that came with them, and done again until one is whole:
-
-- as many different rows were read as there are at the end: nothing was moved past us;
-- the total never fell: nothing was deleted;
-- what it grew by stands behind the row that was last when the reading began: no deletion hid
-  behind an addition.
-
-A list of which two readings saw the same stands still as well: it has rows with the same key. Rows
-that come twice collapse by their key.
-"""
+"""A web API read by dlt's rest_api, with manners, bounds, and doubts about what is no page."""
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from math import ceil
-from typing import TYPE_CHECKING, Any, Final
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from dlt.sources.helpers.rest_client.paginators import BasePaginator
+from dlt.extract.items_transform import BaseItemTransform, ItemTransform
+from dlt.sources.rest_api import rest_api_resources
+from dlt.sources.rest_api.config_setup import create_paginator
 
-from loaders.addresses import shown_url
-from loaders.errors import SourceRefused, SourceUnreachable
+from loaders.columns import FORMAT, named
+from loaders.cursor import EPOCH, as_iso
+from loaders.errors import LoaderError, SourceUnreachable
+from loaders.gate import origin
+from loaders.readers.bounded import MOST_PAGES, Bounded
+from loaders.readers.session import Manners, PoliteSession
+from loaders.shape import SINCE_1970
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-    import requests
+    from dlt.extract import DltResource
 
-MOST_PAGES: Final = 100_000
+MICROSECONDS: Final = 1_000_000
 
 
-class Bounded(BasePaginator):
-    """A paginator of dlt's that ends in an error when pages go round or never end.
+def api_resources(
+    config: Mapping[str, Any], manners: Manners | None = None, *, most_pages: int = MOST_PAGES
+) -> list[DltResource]:
+    """Return the resources of an API, from what dlt's `rest_api_resources` takes.
+
+    Each endpoint, or the client, has to name a `paginator`; where an answer is not the list of its
+    rows itself, `data_selector` tells where they are. An answer that has nothing there is an error;
+    `items[*]` takes it for an empty page. `incremental` needs no more than a `cursor_path` that is
+    declared as a timestamp: it begins in 1970, and asks in the way that the column is written.
 
     Args:
-        inner: the paginator that knows the API.
-        most_pages: more than there can ever be.
+        config: client, resources and resource_defaults.
+        manners: how the API may be asked.
+        most_pages: more than a list can ever have.
+
+    Raises:
+        LoaderError: an endpoint has no paginator.
     """
+    client = {"session": PoliteSession(manners), **config["client"]}
+    defaults = dict(config.get("resource_defaults") or {})
+    shared = {"paginator": client.pop("paginator", None), **_endpoint(defaults)}
+    shared_steps = defaults.pop("processing_steps", ())
+    steps: dict[str, Any] = {}
+    resources: list[Any] = []
+    for given in config["resources"]:
+        one = {"name": given} if isinstance(given, str) else given
+        if isinstance(one, dict):
+            one = {**one, "endpoint": _bounded(one, shared, most_pages)}
+            steps[one["name"]] = one.pop("processing_steps", shared_steps)
+        resources.append(one)
+    whole: Any = {"client": client, "resources": resources, "resource_defaults": defaults}
+    made = rest_api_resources(whole)
+    for resource in made:
+        if steps.get(resource.name):
+            resource.add_step(Steps(steps[resource.name]))
+    return made
 
-    def __init__(self, inner: BasePaginator, most_pages: int = MOST_PAGES) -> None:
-        super().__init__()
-        self.inner = inner
-        self.most_pages = most_pages
-        self.seen: set[str] = set()
 
-    @property
-    def has_next_page(self) -> bool:
-        """Tell whether there is another page."""
-        return self.inner.has_next_page
+def _endpoint(resource: Mapping[str, Any]) -> dict[str, Any]:
+    found = resource.get("endpoint", {})
+    return {"path": found} if isinstance(found, str) else dict(found)
 
-    def init_request(self, request: requests.Request) -> None:
-        """Begin with the first page."""
-        self.seen.clear()
-        self.inner.init_request(request)
 
-    def update_state(self, response: requests.Response, data: list[Any] | None = None) -> None:
-        """Look at a page that has come."""
-        self.inner.update_state(response, data)
-
-    def update_request(self, request: requests.Request) -> None:
-        """Ask for the next page.
-
-        Raises:
-            SourceRefused: there are too many pages, or this one was read already.
-        """
-        self.inner.update_request(request)
-        if not self.has_next_page:
-            return
-        place = f"{request.url!s} {request.params!r} {request.json!r}"
-        if place in self.seen:
-            raise SourceRefused(
-                f"The pages of '{shown_url(str(request.url))}' go round: after "
-                f"{len(self.seen) + 1} pages it names one again. Look at the API's cursor."
+def _bounded(
+    resource: Mapping[str, Any], shared: Mapping[str, Any], most_pages: int
+) -> dict[str, Any]:
+    """Return the endpoint of a resource, whose pages are looked at."""
+    own = _endpoint(resource)
+    endpoint = {"data_selector": "", **shared, **own}
+    pages = endpoint["paginator"]
+    if not isinstance(pages, Bounded):
+        if (inner := create_paginator(pages)) is None:
+            raise LoaderError(
+                f"The resource '{resource['name']}' has no paginator. Name the one that its API "
+                'has, or "single_page" where one answer holds all.'
             )
-        self.seen.add(place)
-        _check_pages(str(request.url), len(self.seen) + 1, self.most_pages)
+        pages = Bounded(inner, most_pages, endpoint["data_selector"])
+    if "incremental" in endpoint:
+        own["incremental"] = _incremental(resource, endpoint["incremental"])
+    return {**own, "data_selector": endpoint["data_selector"] or "$", "paginator": pages}
+
+
+def _incremental(resource: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how an endpoint is asked for what is new, by the time that its rows are declared with.
+
+    dlt compares what it begins with to what arrives, so both have to be times.
+    """
+    hint = resource.get("columns", {}).get(named(given["cursor_path"]), {})
+    if hint.get("data_type") != "timestamp":
+        return dict(given)
+    unit = SINCE_1970.get(hint.get(FORMAT, ""), 0)
+    begin = given.get("initial_value") or EPOCH
+    if isinstance(begin, str):
+        begin = datetime.fromisoformat(begin)
+        begin = begin if begin.tzinfo else begin.replace(tzinfo=UTC)
+    elif isinstance(begin, int | float):
+        begin = datetime.fromtimestamp(begin * unit / MICROSECONDS, UTC)
+    asked = (lambda moment: round(moment.timestamp() * MICROSECONDS) // unit) if unit else as_iso
+    return {"convert": asked, **given, "initial_value": begin}
 
 
 class Page(list[dict[str, Any]]):
@@ -89,153 +114,40 @@ class Page(list[dict[str, Any]]):
         self.origin = origin
 
 
-@dataclass(frozen=True, kw_only=True)
-class Numbered:
-    """Pages that are asked for by number, oldest rows first, and tell how many rows there are."""
+class Steps(ItemTransform[Any, Any]):
+    """The processing steps of a resource, a page at a time, which keeps the page's address."""
 
-    url: str
-    key: str | tuple[str, ...]
-    """What tells one row from another."""
-    params: Mapping[str, Any] = field(default_factory=dict)
-    size: int = 100
-    """Rows of a page."""
-    page_param: str = "page"
-    size_param: str = "page_size"
-    items: str = "items"
-    """Where the rows are in the answer."""
-    total: str = "total"
-    """Where the answer tells how many rows there are in all."""
-    at_once: int = 4
-    """Pages read side by side."""
-    most_pages: int = MOST_PAGES
-    readings: int = 5
-    """How often to read again a list that keeps shifting."""
+    placement_affinity: ClassVar[float] = 0.5
+
+    def __init__(self, steps: Sequence[Mapping[str, Any]]) -> None:
+        BaseItemTransform.__init__(self)
+        self.steps = steps
+
+    def __call__(self, item: Any, meta: Any = None) -> Any:
+        """Return the page with its rows filtered, changed, or taken apart."""
+        if meta is not None:
+            return item
+        rows = item if isinstance(item, list) else [item]
+        for step in self.steps:
+            ((kind, call),) = step.items()
+            if kind == "filter":
+                rows = [row for row in rows if call(row)]
+            elif kind == "map":
+                rows = [call(row) for row in rows]
+            else:
+                rows = [new for row in rows for new in call(row)]
+        return Page(rows, origin(item))
 
 
-def numbered_pages(session: requests.Session, pages: Numbered) -> Iterator[Page]:
-    """Yield all rows of a list that is read by page number, some of them perhaps twice.
-
-    Args:
-        session: a PoliteSession, with the API's `auth` or headers set.
-        pages: the list.
+def in_rows(columns: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of arrays that stand side by side, `{"time": […], "rain": […]}`.
 
     Raises:
-        SourceRefused: there are more pages than `most_pages`.
-        SourceUnreachable: the list shifted during each reading, or a page is not as declared.
+        SourceUnreachable: the arrays differ in length.
     """
-    before: _Reading | None = None
-    for _ in range(pages.readings):
-        reading = _Reading(session, pages)
-        yield from reading.pages()
-        if not (shifted := reading.shifted()) or reading.is_like(before):
-            return
-        before = reading
-    raise SourceUnreachable(
-        f"The pages of '{shown_url(pages.url)}' shifted during each of {pages.readings} readings: "
-        f"{shifted}. Load again at a quieter time; nothing was lost."
-    )
-
-
-class _Reading:
-    """One reading of all pages, and what it saw."""
-
-    def __init__(self, session: requests.Session, pages: Numbered) -> None:
-        self.session = session
-        self.numbered = pages
-        self.keys: set[Any] = set()
-        self.totals: list[int] = []
-        self.mark: Any = None
-        """Key of the row that was last when the reading began."""
-        self.behind_mark: int | None = 0
-        """Rows that stand behind it at the end; None when it was not met."""
-
-    def pages(self) -> Iterator[Page]:
-        """Yield the pages in order; the last is looked at first and read last."""
-        first = self._get(1)
-        last = max(ceil(self.totals[0] / self.numbered.size), 1)
-        _check_pages(self.numbered.url, last, self.numbered.most_pages)
-        if last == 1:
-            self.mark = self._key(first[-1]) if first else None
-            yield self._seen(first)
-            return
-        self.totals.clear()  # what shifted until now does not matter
-        ending = self._get(last)
-        self.mark = self._key(ending[-1]) if ending else None
-        self.behind_mark = None if ending else 0
-        yield from self._between(1, last)
-        yield from self._from(last)
-
-    def shifted(self) -> str:
-        """Return how the list shifted under this reading; '' when it did not."""
-        first, final, most = self.totals[0], self.totals[-1], max(self.totals)
-        if final < most:
-            return f"of {most} rows {final} are left"
-        if len(self.keys) != final:
-            return f"{len(self.keys)} of {final} rows came"
-        if self.behind_mark != final - first:
-            return f"{final - first} more rows than before, not all of them at the end"
-        return ""
-
-    def is_like(self, before: _Reading | None) -> bool:
-        """Tell whether another reading saw the same: some rows then really have the same key."""
-        return before is not None and before.keys == self.keys and before.totals == self.totals
-
-    def _between(self, number: int, last: int) -> Iterator[Page]:
-        """Yield pages from one number to before another, some of them under way side by side."""
-        with ThreadPoolExecutor(self.numbered.at_once) as pool:
-            under_way = deque(
-                pool.submit(self._get, n)
-                for n in range(number, min(number + self.numbered.at_once, last))
-            )
-            for n in range(number + len(under_way), last + len(under_way)):
-                page = under_way.popleft().result()
-                if n < last:
-                    under_way.append(pool.submit(self._get, n))
-                yield self._seen(page)
-
-    def _from(self, number: int) -> Iterator[Page]:
-        """Yield pages from a number to wherever the list ends now."""
-        while (number - 1) * self.numbered.size < self.totals[-1]:
-            _check_pages(self.numbered.url, number, self.numbered.most_pages)
-            page = self._get(number)
-            yield self._seen(page)
-            number += 1
-
-    def _seen(self, page: Page) -> Page:
-        for row in page:
-            key = self._key(row)
-            self.keys.add(key)
-            if key == self.mark:
-                self.behind_mark = 0
-            elif self.behind_mark is not None:
-                self.behind_mark += 1
-        return page
-
-    def _key(self, row: dict[str, Any]) -> Any:
-        key = self.numbered.key
-        found = [row.get(name) for name in ((key,) if isinstance(key, str) else key)]
-        return str(found)
-
-    def _get(self, number: int) -> Page:
-        pages = self.numbered
-        params = {**pages.params, pages.page_param: number, pages.size_param: pages.size}
-        response = self.session.get(pages.url, params=params)
-        response.raise_for_status()
-        answer = response.json()
-        try:
-            rows, total = list(answer[pages.items]), int(answer[pages.total])
-        except (LookupError, TypeError, ValueError) as error:
-            raise SourceUnreachable(
-                f"'{shown_url(str(response.url))}' has no '{pages.items}' and '{pages.total}' in "
-                "its answer. Check how the source declares its pages."
-            ) from error
-        self.totals.append(total)
-        return Page(rows, shown_url(str(response.url)))
-
-
-def _check_pages(url: str, pages: int, most: int) -> None:
-    if pages > most:
-        raise SourceRefused(
-            f"'{shown_url(url)}' has more than {most:,} pages. Raise `most_pages` if there are so "
-            "many, or look at how the API counts its pages."
-        )
+    arrays = {name: found for name, found in columns.items() if isinstance(found, list)}
+    if len(set(map(len, arrays.values()))) > 1:
+        told = ", ".join(f"{name} {len(found)}" for name, found in arrays.items())
+        raise SourceUnreachable(f"Arrays that should stand side by side differ in length: {told}.")
+    for values in zip(*arrays.values(), strict=True):
+        yield dict(zip(arrays, values, strict=True))

@@ -58,7 +58,8 @@ class Arrivals:
     def judged(self, shape: Shape, kind: str) -> Shape:
         """Return what rows must be like in a file of a kind."""
         decimal = self.csv.decimal if kind == "csv" else "."
-        return replace(shape, is_text=kind != "parquet", decimal=decimal)
+        typed = frozenset(shape.types) if kind == "parquet" else frozenset()
+        return replace(shape, typed=typed, decimal=decimal)
 
     def flowing(self, kind: str, path: Path) -> AbstractContextManager[Path]:
         """Give a path at which a file can be read once; see `feed`."""

@@ -55,6 +55,7 @@ class Reading:
             key=self.key,
             rule=tally().rule(self.name),
             formats=formats(self.columns),
+            typed=frozenset(types),
         )
 
 

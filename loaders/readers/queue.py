@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import dlt
-import orjson
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from loaders.accounting import tally
@@ -19,6 +18,7 @@ from loaders.columns import columns, literal, quoted
 from loaders.commit import after_commit, at_end, load_again
 from loaders.dispositions import REPLACE_KEYS
 from loaders.drift import FREEZE, contracted
+from loaders.exact import as_json, parsed
 from loaders.gate import normalize
 from loaders.quarantine import rejects
 
@@ -119,8 +119,8 @@ def messages(
 def from_json(message_id: str, body: bytes, deliveries: int) -> Message:
     """Return the message of a body that should be a JSON object."""
     try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        fields = parsed(body)
+    except ValueError:
         fields, problem = None, "not valid JSON"
     else:
         problem = "" if isinstance(fields, dict) else "not a JSON object"
@@ -205,7 +205,7 @@ def _text(message: Message) -> str:
     if message.fields is None:
         return message.body
     fields = {**message.fields, "message_id": message.message_id}
-    return orjson.dumps(fields, default=str).decode()
+    return as_json(fields)
 
 
 def _held(table: str, ids: list[str]) -> set[str]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import dlt
-from dlt.sources.helpers.rest_client.paginators import JSONResponseCursorPaginator
-from dlt.sources.rest_api import rest_api_resources
 
 from loaders.columns import columns, latest_first
-from loaders.cursor import EPOCH, as_iso
 from loaders.dispositions import REPLACE_KEYS
-from loaders.readers.api import Bounded
-from loaders.readers.session import Manners, PoliteSession
+from loaders.readers.api import api_resources
+from loaders.readers.session import Manners
 
 if TYPE_CHECKING:
     from dlt.extract import DltResource
@@ -48,14 +45,16 @@ def shop_api(
         batch_size: users asked for in one page.
         calls_a_second: how often the API may be asked; by default as fast as it answers.
     """
-    pages = JSONResponseCursorPaginator(cursor_path="next_cursor", cursor_param="cursor")
-    return rest_api_resources(
+    return api_resources(
         {
             "client": {
                 "base_url": base_url,
                 "auth": {"type": "bearer", "token": token},
-                "session": PoliteSession(Manners(rate=calls_a_second)),
-                "paginator": Bounded(pages),
+                "paginator": {
+                    "type": "cursor",
+                    "cursor_path": "next_cursor",
+                    "cursor_param": "cursor",
+                },
             },
             "resources": [
                 {
@@ -69,16 +68,13 @@ def shop_api(
                             "limit": min(batch_size, USERS_AT_MOST),
                             "updated_since": "{incremental.start_value}",
                         },
-                        "incremental": {
-                            "cursor_path": "updated_at",
-                            "initial_value": EPOCH,
-                            "convert": as_iso,
-                        },
+                        "incremental": {"cursor_path": "updated_at"},
                         "data_selector": "items",
                     },
                 }
             ],
-        }
+        },
+        Manners(rate=calls_a_second),
     )
 
 

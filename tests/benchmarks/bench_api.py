@@ -58,7 +58,7 @@ def ours(url: str, pages: int, rate: float | None, at_once: int) -> float:
     from loaders.columns import columns
     from loaders.dispositions import REPLACE_KEYS
     from loaders.load import load
-    from loaders.readers.api import Numbered, numbered_pages
+    from loaders.readers.numbered import Numbered, numbered_pages
     from loaders.readers.session import Manners, PoliteSession
     from loaders.warehouse import Target
 

@@ -12,7 +12,8 @@ from dlt.sources.rest_api import rest_api_resources
 from loaders.columns import columns, latest_first
 from loaders.cursor import EPOCH, as_iso
 from loaders.dispositions import REPLACE_KEYS
-from loaders.readers.api import Bounded, Numbered, numbered_pages
+from loaders.readers.bounded import Bounded
+from loaders.readers.numbered import Numbered, numbered_pages
 from loaders.readers.session import Manners, PoliteSession
 from loaders.senders.endpoint import Patience
 

@@ -14,7 +14,8 @@ from loaders.cursor import EPOCH
 from loaders.dispositions import REPLACE_KEYS
 from loaders.errors import LoaderError
 from loaders.load import load
-from loaders.readers.api import Bounded, Numbered, numbered_pages
+from loaders.readers.bounded import Bounded
+from loaders.readers.numbered import Numbered, numbered_pages
 from loaders.readers.session import PoliteSession
 from tests.integration.loaders.shelf import Shelf, row
 from tests.integration.loaders.shelf_sources import (

@@ -1,0 +1,276 @@
+"""APIs of every style give each of their rows once; what is no page is told, and never an end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dlt
+import pytest
+
+from loaders.columns import columns, latest_first
+from loaders.cursor import as_iso
+from loaders.dispositions import REPLACE_KEYS
+from loaders.errors import LoaderError, SourceRefused, SourceUnreachable
+from loaders.load import load
+from loaders.readers.api import api_resources
+from loaders.readers.session import Manners
+from tests.integration.loaders.api_styles import ROWS, STYLES
+from tests.integration.loaders.shelf_sources import HASTE
+from tests.integration.loaders.web import Answer, Web
+
+if TYPE_CHECKING:
+    from loaders.load import LoadResult
+    from loaders.warehouse import Target
+
+ID = columns(id="bigint")
+ONE = {"path": "rows", "data_selector": "items", "paginator": "single_page"}
+
+
+def loaded(
+    target: Target,
+    web: Web,
+    endpoint: dict[str, Any] | None = None,
+    *,
+    client: dict[str, Any] | None = None,
+    more: tuple[dict[str, Any], ...] = (),
+    at_once: int = 4,
+    **settings: Any,
+) -> LoadResult:
+    """Load one endpoint as the table `rows`."""
+    rows = {
+        "name": "rows",
+        "primary_key": "id",
+        "write_disposition": REPLACE_KEYS,
+        "columns": ID,
+        "endpoint": endpoint or ONE,
+        **settings,
+    }
+    config = {"client": {"base_url": web.url, **(client or {})}, "resources": [rows, *more]}
+
+    @dlt.source(name="web")
+    def source() -> Any:
+        return api_resources(config, Manners(patience=HASTE, timeout=2, at_once=at_once))
+
+    return load(source(), target=target)
+
+
+def counts(result: LoadResult) -> list[tuple[int, int, int, int]]:
+    return [(t.read, t.loaded, t.collapsed, t.rejected) for t in result.tables]
+
+
+def fetch(target: Target, sql: str) -> list[tuple[Any, ...]]:
+    with target.connect() as connection:
+        return connection.execute(sql).fetchall()
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_each_style_gives_all_its_rows(duckdb_target: Target, style: str) -> None:
+    answer, endpoint, steps = STYLES[style]
+    with Web(answer) as web:
+        result = loaded(duckdb_target, web, endpoint, processing_steps=list(steps))
+    assert counts(result) == [(25, 25, 0, 0)]
+    found = fetch(duckdb_target, "select id, name from raw_web.rows order by id")
+    assert found == [(row["id"], row["name"]) for row in ROWS]
+
+
+def test_numbers_arrive_as_they_are_written(target: Target) -> None:
+    text = (
+        b'{"items": [{"id": 9007199254740993, "exact": 0.12345678901234567890, "much": 1e400,'
+        b' "count": 12345678901234567890123, "share": NaN, "cents": 1.10}]}'
+    )
+    declared = columns(id="bigint", exact="decimal(38, 20)", cents="decimal(18, 2)")
+    with Web(lambda *_: text) as web:
+        loaded(target, web, columns=declared)
+    sql = "select id, exact::varchar, count, much, share, cents::varchar from raw_web.rows"
+    written = ("0.12345678901234567890", "12345678901234567890123", "1E+400", "NaN", "1.10")
+    assert fetch(target, sql) == [(9007199254740993, *written)]
+
+
+def test_names_of_any_kind_are_columns(target: Target) -> None:
+    row = {"id": 1, "a.b": 1, "with blank": 2, "größe": 3, "Name": "x", "name": "y", "$": 4}
+    row |= {f"c{number}": number for number in range(200)}
+    with Web(lambda *_: {"items": [row, {"id": 2, "a.b": "two", "only": None}]}) as web:
+        assert counts(loaded(target, web)) == [(2, 2, 0, 0)]
+    sql = "select a_b, with_blank, grosse, name, name_2, c199 from raw_web.rows order by id"
+    assert fetch(target, sql) == [("1", "2", "3", "y", "x", "199"), ("two", *[None] * 5)]
+
+
+def test_what_is_no_object_is_rejected(duckdb_target: Target) -> None:
+    with Web(lambda *_: {"items": ["ab", 1, None, [2], {"id": 3}]}) as web:
+        assert counts(loaded(duckdb_target, web)) == [(5, 1, 0, 4)]
+    sql = "select payload, reason from raw_web._rejects order by payload"
+    texts = ('"ab"', "1", "[2]", "null")
+    assert fetch(duckdb_target, sql) == [(text, "not a JSON object") for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Answer({"error": "try later"}), r"has no 'items': {\"error\":\"try later\"}"),
+        (Answer(b"<h1>Soon</h1>", headers={"Content-Type": "text/html"}), "text/html in place of"),
+        (Answer(b'{"items": [{"id"'), "cut off or broken"),
+        (Answer({"why": "bad"}, status=422), r"HTTP 422 at .*api_key=\*\*\*': {\"why\": \"bad\"}"),
+    ],
+)
+def test_what_is_no_page_is_told_and_is_no_end(
+    duckdb_target: Target, answer: Answer, told: str
+) -> None:
+    with Web(lambda *_: answer) as web, pytest.raises(LoaderError, match=told) as error:
+        loaded(duckdb_target, web, {**ONE, "params": {"api_key": "hidden"}})
+    assert "hidden" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "endpoint"),
+    [
+        (Answer(status=204), ONE),
+        (Answer({"items": []}), ONE),
+        (Answer({"items": None}), ONE),
+        (Answer({"kind": "list"}), {**ONE, "data_selector": "items[*]"}),
+    ],
+)
+def test_an_empty_page_is_one(
+    duckdb_target: Target, answer: Answer, endpoint: dict[str, Any]
+) -> None:
+    with Web(lambda *_: answer) as web:
+        assert counts(loaded(duckdb_target, web, endpoint)) == []
+
+
+def test_an_answer_whose_rows_are_not_named_is_not_guessed_at(duckdb_target: Target) -> None:
+    endpoint = {"path": "rows", "paginator": "single_page"}
+    with Web(lambda *_: {"id": 1, "tags": ["a"]}) as web:
+        with pytest.raises(SourceUnreachable, match="has no list"):
+            loaded(duckdb_target, web, endpoint)
+        with pytest.raises(LoaderError, match="'rows' has no paginator"):
+            loaded(duckdb_target, web, {"path": "rows"})
+        assert counts(loaded(duckdb_target, web, {**endpoint, "data_selector": "$"})) == [
+            (1, 1, 0, 0)
+        ]
+
+
+def test_a_page_that_comes_for_ever_is_told(duckdb_target: Target) -> None:
+    pages = {"type": "page_number", "base_page": 1, "total_path": None}
+    with Web(lambda *_: {"items": ROWS[:3]}) as web:
+        with pytest.raises(SourceRefused, match="the same 3 rows came 3 times"):
+            loaded(duckdb_target, web, {**ONE, "paginator": pages})
+        assert len(web.asked) == 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        Answer('{"items": [{"id": 1, "name": "Größe"}]}'.encode("latin-1")),
+        Answer('\ufeff{"items": [{"id": 1, "name": "Größe"}]}'.encode()),
+    ],
+)
+def test_texts_arrive_in_any_encoding(duckdb_target: Target, body: Answer) -> None:
+    kind = "application/json" + ("" if b"\xef" in body.body else "; charset=ISO-8859-1")
+    with Web(lambda *_: body._replace(headers={"Content-Type": kind})) as web:
+        loaded(duckdb_target, web)
+    assert fetch(duckdb_target, "select name from raw_web.rows") == [("Größe",)]
+
+
+def test_a_limit_that_is_told_by_403_is_kept_to(duckdb_target: Target) -> None:
+    told = [
+        Answer({"message": "secondary"}, status=403, headers={"Retry-After": "0.1"}),
+        Answer(
+            {},
+            status=403,
+            headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1767225600"},
+        ),
+        Answer({}, status=429),
+        Answer(status=302, headers={"Location": "/elsewhere"}),
+    ]
+    with Web(lambda web, _: [*told, {"items": ROWS}][len(web.asked) - 1]) as web:
+        assert counts(loaded(duckdb_target, web, at_once=1)) == [(25, 25, 0, 0)]
+    assert [one.path for one in web.asked] == ["/rows"] * 4 + ["/elsewhere"]
+
+
+def test_a_token_that_expires_while_pages_are_read_is_renewed(duckdb_target: Target) -> None:
+    tokens: list[str] = []
+
+    def answer(web: Web, asked: Any) -> Any:
+        if asked.path == "/token":
+            assert b"client_secret=hidden" in asked.body
+            tokens.append(f"t{len(tokens)}")
+            return {"access_token": tokens[-1], "expires_in": 3600}
+        if asked.headers["Authorization"] != f"Bearer {tokens[-1]}" or len(web.asked) == 4:
+            tokens.append("revoked")
+            return Answer({}, status=401)
+        return STYLES["paging.next"].answer(web, asked)
+
+    with Web(answer) as web:
+        auth = {
+            "type": "oauth2_client_credentials",
+            "access_token_url": f"{web.url}/token",
+            "client_id": "us",
+            "client_secret": "hidden",
+        }
+        endpoint = STYLES["paging.next"].endpoint
+        assert counts(loaded(duckdb_target, web, endpoint, client={"auth": auth})) == [
+            (25, 25, 0, 0)
+        ]
+    assert tokens == ["t0", "revoked", "t2"]
+
+
+def test_a_secret_is_not_carried_to_another_host(duckdb_target: Target) -> None:
+    with Web(lambda *_: {"items": ROWS}) as other:
+        place = other.url.replace("127.0.0.1", "localhost") + "/rows"
+        with Web(lambda *_: Answer(status=307, headers={"Location": place})) as web:
+            auth = {"type": "api_key", "name": "X-Api-Key", "api_key": "hidden"}
+            loaded(duckdb_target, web, client={"auth": auth})
+        assert web.asked[0].headers["X-Api-Key"] == "hidden"
+        assert other.asked[0].headers["X-Api-Key"] is None
+
+
+def test_a_child_that_is_gone_leaves_the_others(duckdb_target: Target) -> None:
+    def answer(_web: Web, asked: Any) -> Any:
+        if asked.path == "/rows":
+            return {"items": ROWS[:4]}
+        parent = int(asked.path.split("/")[2])
+        return Answer([{"id": parent * 10}], status=404 if parent == 2 else 200)
+
+    child = {
+        "name": "notes",
+        "primary_key": "id",
+        "write_disposition": REPLACE_KEYS,
+        "columns": ID,
+        "include_from_parent": ["name"],
+        "endpoint": {
+            "path": "rows/{resources.rows.id}/notes",
+            "paginator": "single_page",
+            "response_actions": [{"status_code": 404, "action": "ignore"}],
+        },
+    }
+    with Web(answer) as web:
+        loaded(duckdb_target, web, more=(child,), columns=columns(id="bigint", name="text"))
+    found = fetch(duckdb_target, "select id, _rows_name from raw_web.notes order by id")
+    assert found == [(0, "row 0"), (10, "row 1"), (30, "row 3")]
+
+
+@pytest.mark.parametrize("is_inclusive", [True, False])
+def test_what_changes_in_the_same_second_is_read_at_either_boundary(
+    target: Target, *, is_inclusive: bool
+) -> None:
+    rows = [{"id": number, "changed": 1767225600 + number} for number in range(5)]
+
+    def answer(_web: Web, asked: Any) -> Any:
+        since = int(asked.query["since"])
+        return {"items": [r for r in rows if r["changed"] >= since + (not is_inclusive)]}
+
+    endpoint = {
+        **ONE,
+        "params": {"since": "{incremental.start_value}"},
+        "incremental": {
+            "cursor_path": "changed",
+            "lag": 0 if is_inclusive else 1,
+        },
+    }
+    declared = latest_first(columns(id="bigint", changed="timestamp(seconds)"), "changed")
+    with Web(answer) as web:
+        assert sum(t.loaded for t in loaded(target, web, endpoint, columns=declared).tables) == 5
+        rows.append({"id": 5, "changed": rows[-1]["changed"]})
+        assert sum(t.loaded for t in loaded(target, web, endpoint, columns=declared).tables) == 1
+    assert as_iso(fetch(target, "select max(changed) from raw_web.rows")[0][0]).startswith(
+        "2026-01-01T00:00:04"
+    )
