@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 NO_RUN = "No run yet. `tidemill demo` makes one; `tidemill run daily` as well."
+NO_TIME = "No job comes in this time. `--hours` looks further ahead."
 
 
 def status(target: str | None, *, limit: int, as_json: bool) -> int:
@@ -44,7 +45,7 @@ def runs(target: str | None, *, job: str | None, limit: int, as_json: bool) -> i
         raise unknown("job", job, jobs.JOBS)
     with opened(target) as (_, ledger):
         found = ledger.runs(limit, job=job)
-        show.as_json({"runs": found}) if as_json else show.grid(_run_grid(found))
+        show.as_json({"runs": found}) if as_json else show.grid(_run_grid(found), empty=NO_RUN)
     return 0
 
 
@@ -102,7 +103,7 @@ def coming(target: str | None, *, hours: float, as_json: bool) -> int:
     header = ("comes (UTC)", "job", "schedule")
     answer = [dict(zip(("time", "job", "schedule"), row, strict=True)) for row in rows]
     grid = Grid(title="Next", header=header, rows=rows)
-    show.as_json({"next": answer}) if as_json else show.grid(grid)
+    show.as_json({"next": answer}) if as_json else show.grid(grid, empty=NO_TIME)
     return 0
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from orchestration.errors import ModelsFailed
+from orchestration.errors import ModelsFailed, NothingBuilt
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -84,16 +84,27 @@ def _marks(connection: Connection) -> list[tuple[str, str]]:
 def pending(warehouse: Target, selection: str, run_id: str) -> Iterator[None]:
     """Mark a selection of models as not yet tested, until the block ends well.
 
-    A build of everything that ends well clears all marks.
+    A build of everything that ends well clears all marks; one that changed nothing leaves them as
+    they were.
     """
     with warehouse.connect() as connection:
+        marked = any(each == selection for each, _ in _marks(connection))
         connection.execute("create schema if not exists tidemill")
         connection.execute(f"create table if not exists {MARKS} (selection text, run_id text)")
         connection.execute(f"delete from {MARKS} where selection = ?", [selection])
         connection.execute(f"insert into {MARKS} values (?, ?)", [selection, run_id])
-    yield
+    try:
+        yield
+    except NothingBuilt:
+        if not marked:
+            _clear(warehouse, "selection = ?", [selection])
+        raise
+    _clear(warehouse, "selection = ? or ? = ''", [selection] * 2)
+
+
+def _clear(warehouse: Target, condition: str, values: list[str]) -> None:
     with warehouse.connect() as connection:
-        connection.execute(f"delete from {MARKS} where selection = ? or ? = ''", [selection] * 2)
+        connection.execute(f"delete from {MARKS} where {condition}", values)
 
 
 def passed(warehouse: Target) -> dict[str, int]:

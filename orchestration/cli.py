@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,8 +17,10 @@ from orchestration.cli_options import (
     JobName,
     Json,
     RetryWait,
+    RunId,
     Scale,
     Target,
+    how,
 )
 from orchestration.cli_outputs import outputs
 from orchestration.cli_quarantine import quarantine
@@ -27,7 +28,7 @@ from orchestration.cli_watch import watch
 from orchestration.service.commands import serve, token
 
 if TYPE_CHECKING:
-    from orchestration.commands import How
+    from orchestration.plan import Retry
 
 app = typer.Typer(
     name="tidemill",
@@ -46,7 +47,7 @@ def flags(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")] = False,
 ) -> None:
     """Load, build, publish, deliver: batch analytics with dlt and dbt, and a thin runner."""
-    Flags.debug, Flags.verbose = debug, verbose or debug
+    Flags.verbose = verbose or debug
 
 
 @app.command()
@@ -57,16 +58,22 @@ def demo(
     port: Annotated[int, typer.Option("--port", help="The shop's API port; 0: a free one.")] = 0,
     json: Json = False,
 ) -> int:
-    """Open the demo shop, let a day pass there, run the daily job, show what came of it."""
+    """Run a day of the demo shop.
+
+    Opens the shop, lets a day pass there, runs the job `daily`, and shows what came of it.
+    """
     from orchestration import commands
 
-    how = commands.How(target=target, as_json=json, verbose=Flags.verbose, trigger="demo")
-    return commands.demo(how, same_day=same_day, scale=scale, port=port)
+    meant = how(target, as_json=json, trigger="demo")
+    return commands.demo(meant, same_day=same_day, scale=scale, port=port)
 
 
 @app.command()
 def shop(scale: Scale = 1.0) -> int:
-    """Keep the demo shop open on its fixed ports, 8765 and 6390, until Ctrl-C."""
+    """Keep the demo shop open until Ctrl-C.
+
+    On its fixed ports, 8765 and 6390; it prints the settings by which loaders find it.
+    """
     from orchestration import keeping
 
     return keeping.keep_shop(scale)
@@ -85,37 +92,40 @@ def run(
     """Run a job."""
     from orchestration import commands
 
-    how = _how(target, attempts, retry_wait, as_json=json)
-    return commands.run_job(job, replace(how, force=force, batch_size=batch_size))
+    retry = _retry(attempts, retry_wait)
+    meant = how(target, as_json=json, retry=retry, force=force, batch_size=batch_size)
+    return commands.run_job(job, meant)
 
 
-def _how(target: str | None, attempts: int | None, wait: float, *, as_json: bool) -> How:
-    from orchestration import commands, plan
+def _retry(attempts: int | None, wait: float) -> Retry | None:
+    from orchestration import plan
 
-    retry = plan.Retry(attempts=attempts, wait=wait) if attempts else None
-    return commands.How(target=target, as_json=as_json, verbose=Flags.verbose, retry=retry)
+    return plan.Retry(attempts=attempts, wait=wait) if attempts else None
 
 
 @app.command()
 def resume(
-    run: Annotated[str | None, typer.Argument(help="A run's id, or the end of one.")] = None,
+    run: RunId = None,
     target: Target = None,
     attempts: Attempts = None,
     retry_wait: RetryWait = 60.0,
     json: Json = False,
 ) -> int:
-    """Do what is missing of a run that ended early: the newest one, or RUN."""
+    """Do what is missing of a run that ended early.
+
+    Of the run that is named, or of the newest one that has not completed.
+    """
     from orchestration import commands
 
-    return commands.resume(run, _how(target, attempts, retry_wait, as_json=json))
+    return commands.resume(run, how(target, as_json=json, retry=_retry(attempts, retry_wait)))
 
 
 @app.command("retry-failed")
 def retry_failed(target: Target = None, json: Json = False) -> int:
-    """Resume the newest run of every job, where it failed or was cut short."""
+    """Resume each job's newest run, where it ended early."""
     from orchestration import commands
 
-    return commands.retry_failed(commands.How(target=target, as_json=json, verbose=Flags.verbose))
+    return commands.retry_failed(how(target, as_json=json))
 
 
 @app.command()
@@ -128,11 +138,14 @@ def schedule(
         list[str] | None, typer.Option("--job", help="Only this job; may be given again.")
     ] = None,
 ) -> int:
-    """Start jobs when they are due, until SIGTERM or Ctrl-C; the second one ends all at once."""
-    from orchestration import commands, keeping
+    """Start jobs when they are due, until Ctrl-C or SIGTERM.
 
-    how = commands.How(target=target, verbose=Flags.verbose, trigger="schedule")
-    return keeping.keep_schedule(how, metrics_port=metrics_port, only=job or [])
+    The first one lets the steps under way finish; the second one ends all at once.
+    """
+    from orchestration import keeping
+
+    meant = how(target, as_json=False, trigger="schedule")
+    return keeping.keep_schedule(meant, metrics_port=metrics_port, only=job or [])
 
 
 @app.command()
@@ -141,27 +154,18 @@ def transform(
     target: Target = None,
     json: Json = False,
 ) -> int:
-    """Build and test the models; readers see nothing of it until `publish`."""
-    return _single("transform", "", select, {}, target, json)
+    """Build and test the models, for readers to see by `publish`."""
+    from orchestration import commands
+
+    return commands.run_job(f"transform {select}".strip(), how(target, as_json=json))
 
 
 @app.command()
 def publish(target: Target = None, json: Json = False) -> int:
     """Let readers see the marts as they are now."""
-    return _single("publish", "", "", {}, target, json)
-
-
-def _single(
-    kind: str, what: str, argument: str, known: Any, target: str | None, as_json: bool
-) -> int:
     from orchestration import commands
-    from orchestration.errors import unknown
 
-    if what and argument not in known:
-        raise unknown(what, argument, known)
-    name = f"{kind} {argument}".strip()
-    how = commands.How(target=target, as_json=as_json, verbose=Flags.verbose)
-    return commands.run_job(name, how)
+    return commands.run_job("publish", how(target, as_json=json))
 
 
 app.add_typer(watch)

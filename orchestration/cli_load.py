@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 # Typer reads the options while the program runs.
-from orchestration.cli_options import BatchSize, Flags, Json, Target
+from orchestration.cli_options import BatchSize, Json, Target, how
 
 loading = typer.Typer()
 
@@ -33,7 +33,10 @@ def load(
     _known(source)
     name = f"{'sweep' if sweep_deletes else 'load'} {source}"
     words = [name, *([SHRINK] if allow_shrink and sweep_deletes else [])]
-    return _run(" ".join(words), batch_size, target, json)
+    return _run(words, batch_size, target, json)
+
+
+_MIDNIGHT = "T00:00:00+00:00"
 
 
 @loading.command()
@@ -52,15 +55,18 @@ def backfill(
     target: Target = None,
     json: Json = False,
 ) -> int:
-    """Load a table's past, window by window; what is done already is left out."""
+    """Load a table's past, window by window.
+
+    Windows that are done are left out, so the command can be given again at any time.
+    """
     from loaders.windows import moment, windows
 
     windows(moment(since), moment(until), chunk)  # says at once what cannot be read
     _known(table.partition(".")[0])
-    begin, end = (moment(text).isoformat() for text in (since, until))
+    begin, end = (moment(text).isoformat().removesuffix(_MIDNIGHT) for text in (since, until))
     options = [f"parallel={parallel}"] * (parallel > 1) + ["redo"] * redo
     words = ["backfill", table, begin, end, chunk.replace(" ", ""), *options]
-    return _run(" ".join(words), batch_size, target, json)
+    return _run(words, batch_size, target, json)
 
 
 def _known(source: str) -> None:
@@ -71,8 +77,8 @@ def _known(source: str) -> None:
         raise unknown("source", source, SOURCES)
 
 
-def _run(name: str, batch_size: int | None, target: str | None, as_json: bool) -> int:
+def _run(words: list[str], batch_size: int | None, target: str | None, as_json: bool) -> int:
     from orchestration import commands
 
-    how = commands.How(target=target, as_json=as_json, verbose=Flags.verbose, batch_size=batch_size)
-    return commands.run_job(name, how)
+    meant = how(target, as_json=as_json, batch_size=batch_size)
+    return commands.run_job(" ".join(words), meant)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from orchestration.commands import How
 
 Target = Annotated[
     str | None, typer.Option("--target", help="An output of profiles/profiles.yml.", metavar="NAME")
@@ -25,10 +28,16 @@ JobName = Annotated[str, typer.Argument(help="A job of orchestration/jobs.py.")]
 RunId = Annotated[str | None, typer.Argument(help="A run's id, or a part of it.")]
 
 
+def how(target: str | None, *, as_json: bool, **more: Any) -> How:
+    """Return how a command is to go about it; imported late, for a quick start."""
+    from orchestration import commands
+
+    return commands.How(target=target, as_json=as_json, verbose=Flags.verbose, **more)
+
+
 class Flags:
     """What may stand anywhere on the command line."""
 
-    debug = False
     verbose = False
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import typer
 
 # Typer reads the options while the program runs.
-from orchestration.cli_options import Flags, Json, Target
+from orchestration.cli_options import Json, Target, how
 
 outputs = typer.Typer()
 
@@ -43,13 +43,12 @@ def deliver(
         return deliveries.show_preview(output, target, limit, as_json=json)
     options = ["--allow-deletes"] * allow_deletes + ["--replay"] * replay
     options += [f"--key={quote(each, safe='')}" for each in key or ()]
-    how = commands.How(target=target, as_json=json, verbose=Flags.verbose)
-    return commands.run_job(" ".join(["deliver", output, *options]), how)
+    return commands.run_job(" ".join(["deliver", output, *options]), how(target, as_json=json))
 
 
 @outputs.command()
 def refused(output: Output, limit: Shown = 100, target: Target = None, json: Json = False) -> int:
-    """List the items that an output's far side refused, with the answers it gave."""
+    """List what an output's far side refused, and why."""
     from orchestration import deliveries
 
     deliveries.known(output)
@@ -68,7 +67,7 @@ def convert(
     ] = None,
     json: Json = False,
 ) -> int:
-    """Run SQL over a file of any size and write what comes of it to another."""
+    """Turn a file into another, by SQL: any size."""
     from orchestration import deliveries
 
     return deliveries.convert_file(source, to, sql, rejects, as_json=json)

@@ -14,7 +14,7 @@ watch = typer.Typer()
 
 @watch.command()
 def status(target: Target = None, limit: Limit = 10, json: Json = False) -> int:
-    """Show the newest run in full and the last ones in short."""
+    """Show the newest run, and the last ones in short."""
     from orchestration import answers
 
     return answers.status(target, limit=limit, as_json=json)
@@ -43,7 +43,10 @@ def jobs(json: Json = False) -> int:
 
 @watch.command()
 def doctor(target: Target = None, json: Json = False) -> int:
-    """Check everything a run needs, and say what is missing and where it was looked for."""
+    """Check everything a run needs.
+
+    Says what is missing, and where it was looked for.
+    """
     from orchestration import doctor as doctor_
 
     return doctor_.examine(target, as_json=json)
@@ -63,7 +66,10 @@ def next_(
 
 @watch.command()
 def logs(run: RunId = None, target: Target = None, json: Json = False) -> int:
-    """Show all that was logged of a run, by default the newest, and what its steps printed."""
+    """Show what was logged of a run, by default the newest.
+
+    All lines of the log, and what the steps' libraries printed.
+    """
     from orchestration import answers
 
     return answers.logs(run, target, as_json=json)
@@ -71,11 +77,11 @@ def logs(run: RunId = None, target: Target = None, json: Json = False) -> int:
 
 @watch.command()
 def cancel(
-    run: Annotated[str, typer.Argument(help="A run's id, or the end of one.")],
+    run: Annotated[str, typer.Argument(help="A run's id, or a part of it.")],
     target: Target = None,
     json: Json = False,
 ) -> int:
-    """Stop a run that is at work, on whatever machine."""
+    """Stop a run that is at work, on any machine."""
     from orchestration import answers
 
     return answers.cancel(run, target, as_json=json)

@@ -21,7 +21,7 @@ from orchestration.steps import KINDS
 from orchestration.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from orchestration.events import Listener
     from orchestration.halt import Halt
@@ -110,13 +110,19 @@ def resume(run_id: str | None, how: How) -> int:
 
 
 def _resumed(run_id: str | None, how: How) -> dict[str, Any]:
-    def go_on(runner: Runner, halt: Halt) -> dict[str, Any]:
-        run = runner.ledger.run(run_id) if run_id else _unfinished(runner.ledger)
-        if run["status"] == plan.COMPLETED:
-            raise NameUnknown(f"Nothing to resume: the run {run['id']} has completed.")
-        return runner.resume(run, with_retry(jobs.find(run["job"]), how.retry), halt=halt)
+    return _work(how, lambda runner, halt: go_on(runner, run_id, how, halt))
 
-    return _work(how, go_on)
+
+def go_on(runner: Runner, run_id: str | None, how: How, halt: Halt) -> dict[str, Any]:
+    """Do what is missing of a run, by default the newest unfinished one; return its record.
+
+    Raises:
+        NameUnknown: there is no such run, or it has completed.
+    """
+    run = runner.ledger.run(run_id) if run_id else _unfinished(runner.ledger)
+    if run["status"] == plan.COMPLETED:
+        raise NameUnknown(f"Nothing to resume: the run {run['id']} has completed.")
+    return runner.resume(run, with_retry(jobs.find(run["job"]), how.retry), halt=halt)
 
 
 def retry_failed(how: How) -> int:
@@ -130,7 +136,7 @@ def retry_failed(how: How) -> int:
     ended = [_resumed(run["id"], how) for run in failed]
     if how.as_json:
         show.as_json({"resumed": ended})
-    return max((_exit_code(run) for run in ended), default=0)
+    return max((exit_code(run) for run in ended), default=0)
 
 
 def _unfinished(ledger: Ledger) -> dict[str, Any]:
@@ -143,9 +149,11 @@ def _unfinished(ledger: Ledger) -> dict[str, Any]:
 def _work(how: How, what: Callable[[Runner, Halt], dict[str, Any]]) -> dict[str, Any]:
     """Do a run, show it to people, and return its record."""
     halt = on_signals(patient=False)
-    display = progress.for_stream(silent=how.as_json)
     with opened(how.target, bury=False) as (current, ledger):
-        with display, working(how, current, ledger, display) as runner:
+        with (
+            progress.shown(silent=how.as_json) as listeners,
+            working(how, current, ledger, *listeners) as runner,
+        ):
             run = what(runner, halt)
         if not how.as_json:
             summary.write(run, current)
@@ -156,10 +164,11 @@ def _told(run: dict[str, Any], how: How) -> int:
     """Show a run's record to programs, and return the exit code."""
     if how.as_json:
         show.as_json(run)
-    return _exit_code(run)
+    return exit_code(run)
 
 
-def _exit_code(run: dict[str, Any]) -> int:
+def exit_code(run: Mapping[str, Any]) -> int:
+    """Return what the process that did a run ends with."""
     return EXIT_CODES.get(run["status"], 1)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration import dbt_manifest, dbt_results
 from orchestration import settings as settings_
-from orchestration.errors import ModelsFailed
+from orchestration.errors import ModelsFailed, NothingBuilt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -118,7 +118,8 @@ def build(
             selection are left out.
 
     Raises:
-        ModelsFailed: the project does not parse, or a model or test failed.
+        NothingBuilt: dbt could not begin: the project does not parse, say.
+        ModelsFailed: a model or test failed.
     """
     current = settings_.read(request.target)
     results = request.artifacts / "dbt" / "run_results.json"
@@ -127,9 +128,13 @@ def build(
         command += ["--exclude-resource-type", "unit_test"]
     if not whole:
         command += ["--indirect-selection", "buildable"]
-    built = _build(command, current, emit)
+    watch = Watch(emit)
+    try:
+        built = _invoke(current, command, callbacks=[watch, _print])
+    finally:
+        _release(current)
     if built.result is None:
-        raise ModelsFailed(_unbuilt(built.exception, current))
+        raise _unbuilt(built.exception, current, has_begun=watch.has_begun)
     results.parent.mkdir(parents=True, exist_ok=True)
     built.result.write(str(results))
     detail = dbt_results.account(
@@ -138,7 +143,7 @@ def build(
     )
     if detail["failures"]:
         raise ModelsFailed(dbt_results.sentence(detail), detail)
-    return detail
+    return {**detail, "notices": watch.notices}
 
 
 def expire(request: Request, days: int) -> list[str]:
@@ -160,15 +165,8 @@ def expire(request: Request, days: int) -> list[str]:
     finally:
         _release(current)
     if not done.success:
-        raise ModelsFailed(_unbuilt(done.exception, current))
+        raise _unbuilt(done.exception, current, has_begun=True)
     return told
-
-
-def _build(command: list[str], current: Settings, emit: Emit) -> Any:
-    try:
-        return _invoke(current, command, callbacks=[_watch(emit), _print])
-    finally:
-        _release(current)
 
 
 def _command(selection: str, results: Path) -> list[str]:
@@ -181,18 +179,6 @@ def _command(selection: str, results: Path) -> list[str]:
     return ["build", UNWRITTEN, *(["--select", *select] if select else [])]
 
 
-def _common(current: Settings) -> list[str]:
-    places = {
-        "--project-dir": current.project,
-        "--profiles-dir": current.home / "profiles",
-        "--target": current.target.name,
-        "--target-path": current.dbt_target_path,
-        "--log-path": current.logs,
-    }
-    options = [str(part) for pair in places.items() for part in pair]
-    return [*options, *QUIET]
-
-
 def _invoke(
     current: Settings, command: list[str], *, callbacks: Sequence[Callable[[Any], None]] = ()
 ) -> Any:
@@ -200,26 +186,29 @@ def _invoke(
 
     os.chdir(current.project)
     runner = dbtRunner(manifest=_manifest, callbacks=list(callbacks))
-    return runner.invoke([*command, *_common(current)])
+    return runner.invoke([*command, *current.dbt_options, *QUIET])
 
 
-def _watch(emit: Emit) -> Callable[[Any], None]:
-    def hear(event: Any) -> None:
-        if event.info.name not in {"NodeStart", "NodeFinished", "ConcurrencyLine"}:
-            return
-        if event.info.name == "ConcurrencyLine":
-            emit({"nodes": int(getattr(event.data, "node_count", 0))})
-            return
-        node = event.data.node_info
-        emit(
-            {
-                "node": node.node_name,
-                "resource": node.resource_type,
-                "state": "started" if event.info.name == "NodeStart" else node.node_status,
-            }
-        )
+class Watch:
+    """Hears what dbt does: passes on which node it is at, keeps what a person should know."""
 
-    return hear
+    def __init__(self, emit: Emit) -> None:
+        self.emit = emit
+        self.has_begun = False
+        self.notices: list[str] = []
+
+    def __call__(self, event: Any) -> None:
+        """Hear one of dbt's events."""
+        name = event.info.name
+        if name == "NoNodesForSelectionCriteria":
+            self.notices.append(f"'{event.data.spec_raw}' selects nothing: no model of it is built")
+        elif name == "ConcurrencyLine":
+            self.emit({"nodes": int(getattr(event.data, "node_count", 0))})
+        elif name in {"NodeStart", "NodeFinished"}:
+            self.has_begun = True
+            node = event.data.node_info
+            state = "started" if name == "NodeStart" else node.node_status
+            self.emit({"node": node.node_name, "resource": node.resource_type, "state": state})
 
 
 def _print(event: Any) -> None:
@@ -239,9 +228,14 @@ def _release(current: Settings) -> None:
     DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
 
 
-def _unbuilt(error: BaseException | None, current: Settings) -> str:
-    reason = " ".join(str(error or "no reason given").split())
-    return (
+def _unbuilt(error: BaseException | None, current: Settings, *, has_begun: bool) -> ModelsFailed:
+    reason = " ".join(str(error or "no reason given").split()).rstrip(".")
+    if has_begun:
+        return ModelsFailed(
+            f"dbt gave up in {current.project}: {reason}. What readers see has not changed; "
+            "correct it, then `tidemill resume` goes on from here."
+        )
+    return NothingBuilt(
         f"dbt could not begin to build {current.project}: {reason}. Nothing was changed; correct "
         "it, then `tidemill resume` goes on from here."
     )

@@ -23,9 +23,10 @@ def account(results: Mapping[str, Any], places: Mapping[str, tuple[str, str]]) -
     Returns:
         built, skipped, tests_passed, tests_failed, tests_warned: counts; models: name and seconds
         of each, slowest first; failures and warnings: name, kind, message, compiled path,
-            and the query that shows the rows, where they were stored.
+            and the command that shows the rows, where they were stored.
     """
-    nodes = [_node(entry, places) for entry in results["results"]]
+    target = results.get("args", {}).get("target", "")
+    nodes = [_node(entry, places, target) for entry in results["results"]]
     tests = Counter(node["status"] for node in nodes if node["kind"] in TESTS)
     models = [node for node in nodes if node["kind"] in BUILT and node["status"] == "success"]
     slowest = sorted(models, key=lambda node: -node["seconds"])
@@ -41,7 +42,9 @@ def account(results: Mapping[str, Any], places: Mapping[str, tuple[str, str]]) -
     }
 
 
-def _node(entry: Mapping[str, Any], places: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+def _node(
+    entry: Mapping[str, Any], places: Mapping[str, tuple[str, str]], target: str
+) -> dict[str, Any]:
     kind, _, rest = entry["unique_id"].partition(".")
     message = " ".join(str(entry.get("message") or "").split())
     message = message.partition(" > in macro ")[0].rstrip(".")  # which of dbt's called which
@@ -54,14 +57,15 @@ def _node(entry: Mapping[str, Any], places: Mapping[str, tuple[str, str]]) -> di
         "message": message,
         "rows": entry.get("failures"),
         "compiled": compiled,
-        "query": _query(entry) if kind == "test" else "",
+        "query": _query(entry, target) if kind == "test" else "",
     }
 
 
-def _query(entry: Mapping[str, Any]) -> str:
-    """Return what shows a test's rows, where dbt stored them."""
-    relation = entry.get("relation_name")
-    return f"select * from {'.'.join(relation.split('.')[-2:])}" if relation else ""
+def _query(entry: Mapping[str, Any], target: str) -> str:
+    """Return the command that shows a test's rows, where dbt stored them."""
+    place = ".".join((entry.get("relation_name") or "").replace('"', "").split(".")[-2:])
+    command = f'dbt show --target {target} --inline "select * from {place}"'
+    return f"cd dbt_project && {command}" if place else ""
 
 
 def sentence(detail: Mapping[str, Any]) -> str:

@@ -49,8 +49,10 @@ def examine(target: str | None, *, as_json: bool) -> int:
         show.as_json({"healthy": not wrong, "checks": [asdict(finding) for finding in findings]})
         return 1 if wrong else 0
     for finding in findings:
-        show.text(f"{finding.state:8} {finding.check:14} {finding.found}")
-    show.text("All is well." if not wrong else f"{len(wrong)} to put right.")
+        show.hanging(f"{finding.state:8} {finding.check:14} ", finding.found)
+    warnings = sum(finding.state == "warning" for finding in findings)
+    well = f"Nothing is wrong; {warnings} warnings." if warnings else "All is well."
+    show.text(f"{len(wrong)} to put right." if wrong else well)
     return 1 if wrong else 0
 
 
@@ -68,7 +70,7 @@ def findings_for(target: str | None) -> Iterator[Finding]:
     )
     for check, look in CHECKS.items():
         yield _look(check, look, current)
-    yield from _settings(sandbox.sets(current.var))
+    yield from _settings(sandbox.closed(current.var))
 
 
 def _look(check: str, look: Callable[[Settings], str], current: Settings) -> Finding:
@@ -174,16 +176,8 @@ def _project(current: Settings) -> str:
         raise OrchestrationError(
             f"No file '{current.project / 'dbt_project.yml'}'. Set TIDEMILL_HOME to the project."
         )
-    places = {
-        "--project-dir": current.project,
-        "--profiles-dir": current.home / "profiles",
-        "--target": current.target.name,
-        "--target-path": current.dbt_target_path,
-        "--log-path": current.logs,
-    }
-    options = [str(part) for pair in places.items() for part in pair]
     quiet = ["-W", "ignore", "-m", "dbt.cli.main", "--quiet"]
-    command = [sys.executable, *quiet, "parse", *options]
+    command = [sys.executable, *quiet, "parse", *current.dbt_options]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=PARSE_SECONDS, check=False
     )
@@ -220,10 +214,13 @@ def _settings(of_demo: set[str]) -> Iterator[Finding]:
         except Exception as error:  # noqa: BLE001  told in the finding
             state, found = "wrong", str(explain(error, name))
             if name in of_demo:
-                state, found = "warning", f"has its settings while the demo shop is open. {_OPEN}"
+                state, found = "warning", _CLOSED
             yield Finding(check=name, state=state, found=found)
         else:
             yield Finding(check=name, state="ok", found="has its settings")
 
 
-_OPEN: Final = "`tidemill demo` opens it for a run; `tidemill shop` keeps it open and prints them."
+_CLOSED: Final = (
+    "has its settings while the demo shop is open: `tidemill demo` opens it for a run, "
+    "`tidemill shop` until Ctrl-C."
+)

@@ -10,6 +10,7 @@ OrchestrationError
  ├─ LedgerFailed        the ledger cannot be opened or written to
  ├─ StepFailed          a step could not be done (its cause says whether it can be retried)
  ├─ ModelsFailed        dbt could not build what was asked, or a test failed
+ │   └─ NothingBuilt    it could not even begin, and the models stand as they were
  ├─ StepTimedOut        a step did not end in time (can be retried)
  ├─ StepDied            a step's process ended without a word (can be retried)
  └─ Cancelled           somebody asked the run to stop
@@ -85,6 +86,10 @@ class ModelsFailed(OrchestrationError):
     def __init__(self, message: str, detail: dict[str, Any] | None = None) -> None:
         super().__init__(message)
         self.detail = detail or {}
+
+
+class NothingBuilt(ModelsFailed):
+    """Dbt could not begin to build, and the models stand as they were."""
 
 
 class StepTimedOut(OrchestrationError):

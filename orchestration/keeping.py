@@ -38,7 +38,7 @@ def keep_schedule(how: How, *, metrics_port: int, only: list[str]) -> int:
     """Start jobs when they are due, until told to stop."""
     chosen = {name: jobs.find(name) for name in only or jobs.JOBS}
     halt = on_signals(patient=True)
-    lines = progress.RunLines(sys.stdout)
+    lines = progress.run_lines(sys.stdout)
     with (
         opened(how.target, bury=False) as (current, ledger),
         working(how, current, ledger, lines) as runner,

@@ -199,8 +199,8 @@ def _insert_steps(
 def _nested(connection: Connection, row: Row[Any]) -> dict[str, Any]:
     run = dict(row._mapping)  # noqa: SLF001  SQLAlchemy's public name for it
     for key, table in (("steps", STEPS), ("tables", TABLES), ("deliveries", DELIVERIES)):
-        order = table.c.position if key == "steps" else list(table.primary_key.columns)[-1]
+        order = [table.c.position] if key == "steps" else table.primary_key.columns
         columns = [column for column in table.c if column.name != "run_id"]
-        query = sa.select(*columns).where(table.c.run_id == row.id).order_by(order)
+        query = sa.select(*columns).where(table.c.run_id == row.id).order_by(*order)
         run[key] = [dict(entry) for entry in connection.execute(query).mappings()]
     return run

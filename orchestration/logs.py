@@ -48,6 +48,9 @@ class LogListener:
         if outcome := fields.pop("outcome", None):
             fields["tables"] = [vars(table) for table in outcome.tables]
             fields["deliveries"] = [vars(delivery) for delivery in outcome.deliveries]
+        if "seconds" in fields:
+            fields["seconds"] = round(fields["seconds"], 3)
+        fields = {key: value for key, value in fields.items() if value not in (None, [])}
         names = {"run_id": event.run_id, **({"step": event.step} if event.step else {})}
         for logger in self.loggers:
             logger.msg(event.name, **names, **fields)

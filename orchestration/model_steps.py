@@ -127,4 +127,5 @@ def expire(request: Request, emit: Emit) -> Outcome:
 
     with writing(request, emit):
         told = dbt.expire(request, int(request.argument or 90))
-    return Outcome(detail={"notices": [line for line in told if ": 0 rows" not in line]})
+    notices = [line for line in told if ": 0 rows" not in line]
+    return Outcome(detail={"notices": notices, "tables_expired": len(notices)})

@@ -26,6 +26,10 @@ SKIPPED: Final = "skipped"
 ENDED: Final = frozenset({COMPLETED, PARTIAL, FAILED, CANCELLED, SKIPPED})
 
 
+LOADING: Final = frozenset({"load", "sweep", "backfill", "replay"})
+"""The kinds of step that bring rows."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Retry:
     """How often a step is tried when its error can be retried, and how long to wait between."""

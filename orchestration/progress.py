@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Self, TextIO
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
 
 from orchestration import plan
 
 if TYPE_CHECKING:
-    from orchestration.events import Event
+    from collections.abc import Iterator
+
+    from orchestration.events import Event, Listener
     from orchestration.outcome import Outcome
 
 WORDS = {
@@ -18,6 +21,16 @@ WORDS = {
     plan.CANCELLED: "cancelled",
 }
 
+DID = {
+    "built": "{built} models built, {tests_passed} tests passed",
+    "load_ids": "nothing new",
+    "backup": "{backup}, {bytes:,} bytes",
+    "before": "{before:,} bytes before, {after:,} now",
+    "runs_forgotten": "{runs_forgotten:,} runs forgotten",
+    "tables_expired": "rows of {tables_expired} tables deleted",
+}
+"""What stands in a step's detail, and how people are told of it."""
+
 MARKS = {plan.COMPLETED: ("✓", "green"), plan.FAILED: ("✗", "red")}
 
 
@@ -25,74 +38,61 @@ def told(outcome: Outcome | None) -> str:
     """Say in a few words what a step did."""
     if outcome is None:
         return ""
+    detail = outcome.detail
     if outcome.tables:
         loaded = sum(table.loaded for table in outcome.tables)
-        rejected = sum(table.rejected for table in outcome.tables)
-        return f"{loaded:,} rows loaded" + (f", {rejected:,} rejected" if rejected else "")
+        return f"{loaded:,} rows loaded" + _and(
+            sum(table.rejected for table in outcome.tables), "rejected"
+        )
     if outcome.deliveries:
-        return ", ".join(_sent(entry.successful, entry.failed) for entry in outcome.deliveries)
-    detail = outcome.detail
+        sent = sum(entry.successful for entry in outcome.deliveries)
+        return f"{sent:,} sent" + _and(sum(entry.failed for entry in outcome.deliveries), "refused")
     if detail.get("unchanged"):
         return "nothing new, left as it was"
-    if "built" in detail:
-        return f"{detail['built']} models built, {detail['tests_passed']} tests passed"
-    return ""
+    return next((words.format(**detail) for key, words in DID.items() if key in detail), "")
 
 
-def _sent(successful: int, failed: int) -> str:
-    return f"{successful:,} sent" + (f", {failed:,} refused" if failed else "")
+def _and(count: int, what: str) -> str:
+    return f", {count:,} {what}" if count else ""
 
 
-class PlainProgress:
-    """One line for each step that ends, for logs and pipes."""
+def step_lines(out: TextIO) -> Listener:
+    """Return what writes one line for each step that ends, for logs and pipes."""
 
-    def __init__(self, out: TextIO) -> None:
-        self.out = out
-
-    def __call__(self, event: Event) -> None:
-        """Print what is worth a line."""
+    def hear(event: Event) -> None:
         fields = event.fields
         if event.name == "step_ended":
-            word = WORDS[fields["status"]]
             text = fields.get("error") or told(fields.get("outcome"))
-            self._line(f"{word:9} {event.step:24} {fields['seconds']:6.1f} s  {text}")
+            word = WORDS[fields["status"]]
+            _line(out, f"{word:9} {event.step:24} {fields['seconds']:6.1f} s  {text}")
         elif event.name == "step_retrying":
             wait = f"again in {fields['seconds']:.0f} s"
-            self._line(f"{'retrying':9} {event.step:24} {wait:>8}  {fields['error']}")
+            _line(out, f"{'retrying':9} {event.step:24} {wait:>8}  {fields['error']}")
         elif event.name == "run_started":
-            self._line(f"run {event.run_id}: {fields['job']}")
+            _line(out, f"run {event.run_id}: {fields['job']}")
 
-    def _line(self, text: str) -> None:
-        self.out.write(text.rstrip() + "\n")
-        self.out.flush()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.out.flush()
+    return hear
 
 
-class RunLines:
-    """One line for each run that ends, and for what the scheduler decides: for a service's log."""
+def run_lines(out: TextIO) -> Listener:
+    """Return what writes a line for each run that ends, and for what the scheduler decides."""
 
-    def __init__(self, out: TextIO) -> None:
-        self.out = out
-
-    def __call__(self, event: Event) -> None:
-        """Print what is worth a line."""
+    def hear(event: Event) -> None:
         fields = event.fields
         if event.name == "run_ended":
             run = fields["record"]
             seconds = (run["completed_at"] - run["started_at"]).total_seconds()
             text = f"{run['job']} {run['status']} in {seconds:.1f} s  {run['error'] or ''}"
-            self._line(f"{run['completed_at']:%Y-%m-%d %H:%M:%S} {run['id']} {text}")
+            _line(out, f"{run['completed_at']:%Y-%m-%d %H:%M:%S} {run['id']} {text}")
         elif event.name.startswith("fire_"):
-            self._line(" ".join([event.name, *(f"{key}={fields[key]}" for key in fields)]))
+            _line(out, " ".join([event.name, *(f"{key}={fields[key]}" for key in fields)]))
 
-    def _line(self, text: str) -> None:
-        self.out.write(text.rstrip() + "\n")
-        self.out.flush()
+    return hear
+
+
+def _line(out: TextIO, text: str) -> None:
+    out.write(text.rstrip() + "\n")
+    out.flush()
 
 
 class LiveProgress:
@@ -153,29 +153,15 @@ class LiveProgress:
         )
         self.progress.console.print(line, highlight=False)
 
-    def __enter__(self) -> Self:
-        self.progress.start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
-
-
-class NoProgress:
-    """Says nothing: for --json."""
-
-    def __call__(self, event: Event) -> None:
-        """Hear, and be silent."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-
-def for_stream(*, silent: bool = False) -> LiveProgress | PlainProgress | NoProgress:
-    """Return the progress display that suits standard error."""
+@contextmanager
+def shown(*, silent: bool) -> Iterator[tuple[Listener, ...]]:
+    """Give what shows a run on standard error: live bars on a terminal, lines elsewhere."""
     if silent:
-        return NoProgress()
-    return LiveProgress(sys.stderr) if sys.stderr.isatty() else PlainProgress(sys.stderr)
+        yield ()
+    elif sys.stderr.isatty():
+        live = LiveProgress(sys.stderr)
+        with live.progress:
+            yield (live,)
+    else:
+        yield (step_lines(sys.stderr),)

@@ -46,11 +46,11 @@ def shop(
             os.environ.update(before)
 
 
-def sets(var: Path) -> set[str]:
-    """Return the sources and outputs that the demo shop of this folder sets while it is open."""
+def closed(var: Path) -> set[str]:
+    """Return the sources and outputs that this folder's demo shop would set, were it open."""
     kept = var / NAMES
     names = kept.read_text().split() if kept.exists() else []
-    return {name.split("__")[1].lower() for name in names}
+    return {name.split("__")[1].lower() for name in names if name not in os.environ}
 
 
 def is_postgres_given() -> bool:

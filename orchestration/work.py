@@ -143,7 +143,7 @@ class Work:
         )
 
     def _recorded(self, step: plan.Step) -> tuple[str, ...]:
-        if step.kind not in {"load", "sweep", "backfill"}:
+        if step.kind not in plan.LOADING:
             return ()
         source = step.argument.partition(" ")[0].partition(".")[0]
         return history.recorded_loads(self.runner.ledger, source)

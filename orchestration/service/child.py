@@ -11,21 +11,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration import jobs, plan
-from orchestration.aftermath import Aftermath
-from orchestration.clock import Clock
-from orchestration.commands import EXIT_CODES, opened
-from orchestration.errors import AlreadyRunning, NameUnknown, OrchestrationError
+from orchestration import commands, jobs
+from orchestration.errors import AlreadyRunning, OrchestrationError
 from orchestration.halt import on_signals
-from orchestration.logs import LogListener
-from orchestration.runner import Runner
 from orchestration.service.progress_file import ProgressFile
-from orchestration.steps import KINDS
-from orchestration.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from orchestration.halt import Halt
 
 POLITE: Final = 5
@@ -37,11 +28,11 @@ def main(what: str, name: str) -> int:
     _step_back()
     halt = on_signals(patient=False)
     try:
-        run = _work(_resume if what == "resume" else _run, name, halt)
+        run = _work(what, name, halt)
     except OrchestrationError as error:
         sys.stderr.write(f"{error}\n")
         return os.EX_TEMPFAIL if isinstance(error, AlreadyRunning) else 1
-    return EXIT_CODES.get(run["status"], 1)
+    return commands.exit_code(run)
 
 
 def _step_back() -> None:
@@ -54,37 +45,14 @@ def _step_back() -> None:
         Path("/proc/self/autogroup").write_text(str(POLITE), encoding="ascii")
 
 
-def _work(
-    what: Callable[[Runner, str, Halt], dict[str, Any]], name: str, halt: Halt
-) -> dict[str, Any]:
-    with opened(None) as (current, ledger):
-        workers = Workers(KINDS, current.logs / "workers.log")
-        log = LogListener(current.logs / "tidemill.jsonl")
-        clock = Clock()
+def _work(what: str, name: str, halt: Halt) -> dict[str, Any]:
+    how = commands.How()
+    with commands.opened(None, bury=False) as (current, ledger):
         progress = ProgressFile(current.var / "runs")
-        runner = Runner(
-            settings=current,
-            ledger=ledger,
-            executor=workers,
-            listeners=(log, progress, Aftermath(current, ledger, clock, log)),
-            clock=clock,
-        )
-        try:
-            with log:
-                return what(runner, name, halt)
-        finally:
-            workers.close()
-
-
-def _run(runner: Runner, name: str, halt: Halt) -> dict[str, Any]:
-    return runner.run(name, jobs.find(name), trigger="api", halt=halt)
-
-
-def _resume(runner: Runner, run_id: str, halt: Halt) -> dict[str, Any]:
-    run = runner.ledger.run(run_id)
-    if run["status"] == plan.COMPLETED:
-        raise NameUnknown(f"Nothing to resume: the run {run['id']} has completed.")
-    return runner.resume(run, jobs.find(run["job"]), halt=halt)
+        with commands.working(how, current, ledger, progress) as runner:
+            if what == "resume":
+                return commands.go_on(runner, name, how, halt)
+            return runner.run(name, jobs.find(name), trigger="api", halt=halt)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import typer
 
 from orchestration.cli_options import Json, Target  # noqa: TC001  Typer reads the annotations
 
-token = typer.Typer(help="Make, list and revoke the tokens by which programs call the service.")
+token = typer.Typer(help="Tokens for the service: make, list, revoke.")
 
 
 def serve(
@@ -30,7 +30,10 @@ def serve(
     ] = None,
     tls_key: Annotated[str | None, typer.Option("--tls-key", help="Its key, a PEM file.")] = None,
 ) -> int:
-    """Serve batches in, marts out, runs, metrics and a page; the scheduler runs inside."""
+    """Serve a page and an API, with the scheduler inside.
+
+    Batches in, marts out, runs, metrics, and a page that says whether all is well.
+    """
     from orchestration.service import serving
     from orchestration.service.configuration import Binding
 

@@ -8,6 +8,7 @@ import pytest
 
 from loaders.warehouse import Target
 from orchestration import audit
+from orchestration.errors import ModelsFailed, NothingBuilt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,3 +53,21 @@ def test_loads_that_brought_nothing_change_nothing(
     warehouse: Target, since: dict[str, str], idle: set[str], expected: set[str]
 ) -> None:
     assert audit.changed(warehouse, since, idle) == expected
+
+
+def build(warehouse: Target, run_id: str, error: Exception | None = None) -> list[tuple[str, str]]:
+    """Build one selection, well or not, and return the marks that are left."""
+    try:
+        with audit.pending(warehouse, "users", run_id):
+            if error:
+                raise error
+    except ModelsFailed:
+        pass
+    return audit.marks(warehouse)
+
+
+def test_a_build_that_could_not_begin_leaves_the_marks_as_they_were(warehouse: Target) -> None:
+    assert build(warehouse, "first", NothingBuilt("no such model")) == []
+    assert build(warehouse, "second", ModelsFailed("a test failed")) == [("users", "second")]
+    assert build(warehouse, "third", NothingBuilt("no such model")) == [("users", "third")]
+    assert build(warehouse, "fourth") == []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
+from orchestration import audit
 from orchestration.errors import StepFailed
 from orchestration.steps import Request
 
@@ -74,8 +75,14 @@ def test_dbt_behind_its_seam(
 
     model.write_text("select {{ nonsense(")
     with pytest.raises(StepFailed, match=r"dbt could not begin to build .*doubled.sql"):
-        build(dbt_workers, request_of("transform", run_id="worst"))
+        build(dbt_workers, request_of("transform", "last", run_id="worst"))
+    assert audit.marks(settings.target) == [("", "worse")]
 
     model.write_text(GOOD)
     selected = build(dbt_workers, request_of("transform", "doubled", run_id="some"))
     assert names(selected) == {"doubled"}
+    assert selected.detail["notices"] == []
+
+    nothing = build(dbt_workers, request_of("transform", "nobody", run_id="none"))
+    assert nothing.detail["built"] == 0
+    assert nothing.detail["notices"] == ["'nobody' selects nothing: no model of it is built"]

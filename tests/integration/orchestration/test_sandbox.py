@@ -22,10 +22,10 @@ def payments_into(name: str, var: Path) -> int:
 
 
 def test_each_warehouse_gets_every_message(tmp_path: Path) -> None:
-    assert sandbox.sets(tmp_path) == set()
+    assert sandbox.closed(tmp_path) == set()
     first = payments_into("duckdb", tmp_path)
     assert first > 0
     assert payments_into("other", tmp_path) == first
     assert payments_into("duckdb", tmp_path) == 0
     demo = {"shop_api", "shop_db", "event_files", "payment_queue", "crm_users"}
-    assert sandbox.sets(tmp_path) == demo
+    assert sandbox.closed(tmp_path) == demo

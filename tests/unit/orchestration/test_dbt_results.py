@@ -48,10 +48,11 @@ def test_the_sentence_names_the_first_failure_and_counts_the_rest() -> None:
     )
 
 
-def test_the_rows_of_a_failed_test_are_a_query_away() -> None:
+def test_the_rows_of_a_failed_test_are_a_command_away() -> None:
     failed = result("test.shop.a.1", "fail", failures=1, relation_name='"w"."test_failures"."a"')
-    detail = dbt_results.account({"results": [failed]}, {})
-    assert 'Its rows: select * from "test_failures"."a". What' in dbt_results.sentence(detail)
+    detail = dbt_results.account({"results": [failed], "args": {"target": "postgres"}}, {})
+    command = 'dbt show --target postgres --inline "select * from test_failures.a"'
+    assert f"Its rows: cd dbt_project && {command}. What" in dbt_results.sentence(detail)
 
 
 def test_a_model_that_cannot_be_built_is_told_in_one_line() -> None:
