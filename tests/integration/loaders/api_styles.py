@@ -1,30 +1,35 @@
-"""How well-known APIs give their lists: a server of each kind, and the endpoint that reads it.
-
-The endpoints are those of docs/api-recipes.md.
-"""
+"""How well-known APIs give their lists: a server of each kind, and the recipe of docs/apis.md."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from loaders.columns import columns, latest_first
 from loaders.readers.api import in_rows
+from tests.acceptance.pages import blocks
 from tests.integration.loaders.web import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.integration.loaders.web import Asked, Web
 
-ROWS = [{"id": number, "name": f"row {number}"} for number in range(25)]
+ROWS = [{"id": number, "name": f"row {number}"} for number in range(250)]
 
 
-class Style(NamedTuple):
-    """A kind of API."""
+@cache
+def recipes(kind: str) -> dict[str, str]:
+    """Return the blocks of the page that are called `recipe=…`, or `auth=…`, by their names."""
+    page = Path(__file__).parents[3] / "docs" / "apis.md"
+    return {b.options[kind]: b.text for b in blocks(page) if kind in b.options}
 
-    answer: Callable[[Web, Asked], Any]
-    endpoint: dict[str, Any]
-    steps: tuple[dict[str, Any], ...] = ()
+
+def recipe(name: str, kind: str = "recipe", **values: str) -> dict[str, Any]:
+    """Return what a block says, as part of a resource or a client."""
+    known = {"in_rows": in_rows, "columns": columns, "latest_first": latest_first, **values}
+    found: dict[str, Any] = eval(f"{{{recipes(kind)[name]}}}", known)  # noqa: S307 - our own page
+    return found
 
 
 def linked(web: Web, asked: Asked) -> Any:
@@ -61,8 +66,8 @@ def json_api(web: Web, asked: Asked) -> Any:
     """As JSON:API: `links.next`, and each row's columns in `attributes`."""
     page = int(asked.query.get("page[number]", 1))
     found = [{"type": "row", "id": str(r["id"]), "attributes": {"name": r["name"]}} for r in ROWS]
-    more = f"{web.url}/rows?page%5Bnumber%5D={page + 1}" if page * 10 < len(ROWS) else None
-    answer = {"data": found[(page - 1) * 10 : page * 10], "links": {"next": more}}
+    more = f"{web.url}/rows?page%5Bnumber%5D={page + 1}" if page * 100 < len(ROWS) else None
+    answer = {"data": found[(page - 1) * 100 : page * 100], "links": {"next": more}}
     headers = {"Content-Type": "application/vnd.api+json"}
     return Answer(answer, headers=headers)
 
@@ -70,9 +75,9 @@ def json_api(web: Web, asked: Asked) -> Any:
 def odata(web: Web, asked: Asked) -> Any:
     """As OData: `@odata.nextLink`."""
     begin = int(asked.query.get("$skip", 0))
-    found: dict[str, Any] = {"value": ROWS[begin : begin + 10]}
-    if begin + 10 < len(ROWS):
-        found["@odata.nextLink"] = f"{web.url}/rows?$skip={begin + 10}"
+    found: dict[str, Any] = {"value": ROWS[begin : begin + 100]}
+    if begin + 100 < len(ROWS):
+        found["@odata.nextLink"] = f"{web.url}/rows?$skip={begin + 100}"
     return found
 
 
@@ -87,14 +92,14 @@ def searched(_web: Web, asked: Asked) -> Any:
     wanted = json.loads(asked.body)
     assert wanted["query"] == {"status": "open"}
     begin = int(wanted.get("cursor") or 0)
-    more = str(begin + 10) if begin + 10 < len(ROWS) else None
-    return {"hits": ROWS[begin : begin + 10], "next_cursor": more}
+    more = str(begin + 100) if begin + 100 < len(ROWS) else None
+    return {"hits": ROWS[begin : begin + 100], "next_cursor": more}
 
 
 def numbered(_web: Web, asked: Asked) -> Any:
     """By page, until one is empty."""
-    page = int(asked.query["page"])
-    return {"data": {"items": ROWS[(page - 1) * 10 : page * 10]}}
+    page, size = int(asked.query["page"]), int(asked.query["per_page"])
+    return {"data": {"items": ROWS[(page - 1) * size : page * size]}}
 
 
 def lines(_web: Web, _asked: Asked) -> Any:
@@ -109,95 +114,22 @@ def csv(_web: Web, _asked: Asked) -> Any:
     return Answer(text.encode(), headers={"Content-Type": "text/csv; charset=utf-8"})
 
 
-STYLES = {
-    "link header": Style(
-        linked, {"path": "rows", "params": {"per_page": 10}, "paginator": "header_link"}
-    ),
-    "after the last id": Style(
-        after_last,
-        {
-            "path": "rows",
-            "params": {"limit": 10},
-            "data_selector": "data",
-            "paginator": {
-                "type": "cursor",
-                "cursor_path": "data[-1].id",
-                "cursor_param": "starting_after",
-                "has_more_path": "has_more",
-            },
-        },
-    ),
-    "paging.next": Style(
-        paging_next,
-        {
-            "path": "rows",
-            "params": {"limit": 10},
-            "data_selector": "results",
-            "paginator": {
-                "type": "cursor",
-                "cursor_path": "paging.next.after",
-                "cursor_param": "after",
-            },
-        },
-    ),
-    "startAt": Style(
-        start_at,
-        {
-            "path": "rows",
-            "data_selector": "issues",
-            "paginator": {
-                "type": "offset",
-                "limit": 10,
-                "offset_param": "startAt",
-                "limit_param": "maxResults",
-                "total_path": "total",
-            },
-        },
-    ),
-    "JSON:API": Style(
-        json_api,
-        {
-            "path": "rows",
-            "data_selector": "data",
-            "paginator": {"type": "json_link", "next_url_path": "links.next"},
-        },
-        ({"map": lambda row: {"id": row["id"], **row["attributes"]}},),
-    ),
-    "OData": Style(
-        odata,
-        {
-            "path": "rows",
-            "data_selector": "value",
-            "paginator": {"type": "json_link", "next_url_path": "['@odata.nextLink']"},
-        },
-    ),
-    "arrays": Style(
-        arrays,
-        {"path": "rows", "data_selector": "hourly", "paginator": "single_page"},
-        ({"yield_map": in_rows},),
-    ),
-    "POST": Style(
-        searched,
-        {
-            "path": "search",
-            "method": "POST",
-            "json": {"query": {"status": "open"}},
-            "data_selector": "hits",
-            "paginator": {
-                "type": "cursor",
-                "cursor_path": "next_cursor",
-                "cursor_body_path": "cursor",
-            },
-        },
-    ),
-    "page number": Style(
-        numbered,
-        {
-            "path": "rows",
-            "data_selector": "data.items",
-            "paginator": {"type": "page_number", "base_page": 1, "total_path": None},
-        },
-    ),
-    "JSON lines": Style(lines, {"path": "rows", "paginator": "single_page"}),
-    "CSV": Style(csv, {"path": "rows", "paginator": "single_page"}),
-}
+def whole(_web: Web, _asked: Asked) -> Any:
+    """The list itself."""
+    return ROWS
+
+
+STYLES = [
+    ("link header", linked),
+    ("last id", after_last),
+    ("cursor", paging_next),
+    ("offset", start_at),
+    ("JSON:API", json_api),
+    ("OData", odata),
+    ("arrays", arrays),
+    ("POST", searched),
+    ("page number", numbered),
+    ("all at once", lines),
+    ("all at once", csv),
+    ("all at once", whole),
+]

@@ -7,14 +7,21 @@ from typing import TYPE_CHECKING, Any
 import dlt
 import pytest
 
-from loaders.columns import columns, latest_first
+from loaders.columns import columns
 from loaders.cursor import as_iso
 from loaders.dispositions import REPLACE_KEYS
 from loaders.errors import LoaderError, SourceRefused, SourceUnreachable
 from loaders.load import load
 from loaders.readers.api import api_resources
 from loaders.readers.session import Manners
-from tests.integration.loaders.api_styles import ROWS, STYLES
+from tests.integration.loaders.api_styles import (
+    ROWS,
+    STYLES,
+    paging_next,
+    recipe,
+    recipes,
+    start_at,
+)
 from tests.integration.loaders.shelf_sources import HASTE
 from tests.integration.loaders.web import Answer, Web
 
@@ -29,7 +36,7 @@ ONE = {"path": "rows", "data_selector": "items", "paginator": "single_page"}
 def loaded(
     target: Target,
     web: Web,
-    endpoint: dict[str, Any] | None = None,
+    endpoint: dict[str, Any] = ONE,
     *,
     client: dict[str, Any] | None = None,
     more: tuple[dict[str, Any], ...] = (),
@@ -42,7 +49,7 @@ def loaded(
         "primary_key": "id",
         "write_disposition": REPLACE_KEYS,
         "columns": ID,
-        "endpoint": endpoint or ONE,
+        "endpoint": endpoint,
         **settings,
     }
     config = {"client": {"base_url": web.url, **(client or {})}, "resources": [rows, *more]}
@@ -63,14 +70,58 @@ def fetch(target: Target, sql: str) -> list[tuple[Any, ...]]:
         return connection.execute(sql).fetchall()
 
 
-@pytest.mark.parametrize("style", STYLES)
-def test_each_style_gives_all_its_rows(duckdb_target: Target, style: str) -> None:
-    answer, endpoint, steps = STYLES[style]
+@pytest.mark.parametrize(("name", "answer"), STYLES)
+def test_each_style_gives_all_its_rows(duckdb_target: Target, name: str, answer: Any) -> None:
     with Web(answer) as web:
-        result = loaded(duckdb_target, web, endpoint, processing_steps=list(steps))
-    assert counts(result) == [(25, 25, 0, 0)]
+        result = loaded(duckdb_target, web, **recipe(name))
+    assert counts(result) == [(250, 250, 0, 0)]
     found = fetch(duckdb_target, "select id, name from raw_web.rows order by id")
     assert found == [(row["id"], row["name"]) for row in ROWS]
+
+
+def test_every_recipe_is_tried() -> None:
+    here = {"one object", "numbered", "since", "child"}
+    assert recipes("recipe").keys() == {name for name, _ in STYLES} | here
+
+
+@pytest.mark.parametrize("name", recipes("auth"))
+def test_each_way_to_say_who_we_are_is_understood(duckdb_target: Target, name: str) -> None:
+    known = {
+        "bearer": "Bearer hidden",
+        "key in a header": "hidden",
+        "key in the address": "hidden",
+        "user and password": "Basic dXM6aGlkZGVu",
+        "client credentials": "Bearer short",
+    }
+
+    def answer(_web: Web, asked: Any) -> Any:
+        if asked.path == "/oauth/token":
+            return {"access_token": "short"} if b"client_secret=hidden" in asked.body else None
+        said = asked.headers["X-Api-Key"] or asked.query.get("apikey")
+        said = said or asked.headers["Authorization"]
+        return {"items": [{"id": "x"}]} if said == known[name] else Answer({}, status=401)
+
+    with Web(answer) as web:
+        client = recipe(name, "auth", token="hidden", base_url=web.url)
+        assert counts(loaded(duckdb_target, web, client=client)) == [(1, 0, 0, 1)]
+    ((origin,),) = fetch(duckdb_target, "select origin from raw_web._rejects")
+    assert "hidden" not in origin
+
+
+def test_a_list_that_moves_is_read_by_its_numbers(duckdb_target: Target) -> None:
+    names = {
+        "__name__": __name__,
+        "dlt": dlt,
+        "columns": columns,
+        "REPLACE_KEYS": REPLACE_KEYS,
+        "token": "x",
+    }
+    with Web(start_at) as web:
+        names["base_url"] = web.url
+        exec(recipes("recipe")["numbered"], names)  # noqa: S102 - our own page
+        assert counts(
+            load(dlt.source(lambda: names["issues"], name="web")(), target=duckdb_target)
+        ) == [(250, 250, 0, 0)]
 
 
 def test_numbers_arrive_as_they_are_written(target: Target) -> None:
@@ -143,9 +194,7 @@ def test_an_answer_whose_rows_are_not_named_is_not_guessed_at(duckdb_target: Tar
             loaded(duckdb_target, web, endpoint)
         with pytest.raises(LoaderError, match="'rows' has no paginator"):
             loaded(duckdb_target, web, {"path": "rows"})
-        assert counts(loaded(duckdb_target, web, {**endpoint, "data_selector": "$"})) == [
-            (1, 1, 0, 0)
-        ]
+        assert counts(loaded(duckdb_target, web, **recipe("one object"))) == [(1, 1, 0, 0)]
 
 
 def test_a_page_that_comes_for_ever_is_told(duckdb_target: Target) -> None:
@@ -182,7 +231,7 @@ def test_a_limit_that_is_told_by_403_is_kept_to(duckdb_target: Target) -> None:
         Answer(status=302, headers={"Location": "/elsewhere"}),
     ]
     with Web(lambda web, _: [*told, {"items": ROWS}][len(web.asked) - 1]) as web:
-        assert counts(loaded(duckdb_target, web, at_once=1)) == [(25, 25, 0, 0)]
+        assert counts(loaded(duckdb_target, web, at_once=1)) == [(250, 250, 0, 0)]
     assert [one.path for one in web.asked] == ["/rows"] * 4 + ["/elsewhere"]
 
 
@@ -190,25 +239,19 @@ def test_a_token_that_expires_while_pages_are_read_is_renewed(duckdb_target: Tar
     tokens: list[str] = []
 
     def answer(web: Web, asked: Any) -> Any:
-        if asked.path == "/token":
+        if asked.path == "/oauth/token":
             assert b"client_secret=hidden" in asked.body
             tokens.append(f"t{len(tokens)}")
             return {"access_token": tokens[-1], "expires_in": 3600}
         if asked.headers["Authorization"] != f"Bearer {tokens[-1]}" or len(web.asked) == 4:
             tokens.append("revoked")
             return Answer({}, status=401)
-        return STYLES["paging.next"].answer(web, asked)
+        return paging_next(web, asked)
 
     with Web(answer) as web:
-        auth = {
-            "type": "oauth2_client_credentials",
-            "access_token_url": f"{web.url}/token",
-            "client_id": "us",
-            "client_secret": "hidden",
-        }
-        endpoint = STYLES["paging.next"].endpoint
-        assert counts(loaded(duckdb_target, web, endpoint, client={"auth": auth})) == [
-            (25, 25, 0, 0)
+        client = recipe("client credentials", "auth", token="hidden", base_url=web.url)
+        assert counts(loaded(duckdb_target, web, client=client, **recipe("cursor"))) == [
+            (250, 250, 0, 0)
         ]
     assert tokens == ["t0", "revoked", "t2"]
 
@@ -230,18 +273,7 @@ def test_a_child_that_is_gone_leaves_the_others(duckdb_target: Target) -> None:
         parent = int(asked.path.split("/")[2])
         return Answer([{"id": parent * 10}], status=404 if parent == 2 else 200)
 
-    child = {
-        "name": "notes",
-        "primary_key": "id",
-        "write_disposition": REPLACE_KEYS,
-        "columns": ID,
-        "include_from_parent": ["name"],
-        "endpoint": {
-            "path": "rows/{resources.rows.id}/notes",
-            "paginator": "single_page",
-            "response_actions": [{"status_code": 404, "action": "ignore"}],
-        },
-    }
+    child = {"write_disposition": REPLACE_KEYS, "columns": ID, **recipe("child")}
     with Web(answer) as web:
         loaded(duckdb_target, web, more=(child,), columns=columns(id="bigint", name="text"))
     found = fetch(duckdb_target, "select id, _rows_name from raw_web.notes order by id")
@@ -252,25 +284,18 @@ def test_a_child_that_is_gone_leaves_the_others(duckdb_target: Target) -> None:
 def test_what_changes_in_the_same_second_is_read_at_either_boundary(
     target: Target, *, is_inclusive: bool
 ) -> None:
-    rows = [{"id": number, "changed": 1767225600 + number} for number in range(5)]
+    rows = [{"id": number, "updated": 1767225600 + number} for number in range(5)]
 
     def answer(_web: Web, asked: Any) -> Any:
         since = int(asked.query["since"])
-        return {"items": [r for r in rows if r["changed"] >= since + (not is_inclusive)]}
+        return {"items": [r for r in rows if r["updated"] >= since + (not is_inclusive)]}
 
-    endpoint = {
-        **ONE,
-        "params": {"since": "{incremental.start_value}"},
-        "incremental": {
-            "cursor_path": "changed",
-            "lag": 0 if is_inclusive else 1,
-        },
-    }
-    declared = latest_first(columns(id="bigint", changed="timestamp(seconds)"), "changed")
+    wanted = recipe("since")
+    wanted["endpoint"]["incremental"]["lag"] = 0 if is_inclusive else 1
     with Web(answer) as web:
-        assert sum(t.loaded for t in loaded(target, web, endpoint, columns=declared).tables) == 5
-        rows.append({"id": 5, "changed": rows[-1]["changed"]})
-        assert sum(t.loaded for t in loaded(target, web, endpoint, columns=declared).tables) == 1
-    assert as_iso(fetch(target, "select max(changed) from raw_web.rows")[0][0]).startswith(
+        assert sum(t.loaded for t in loaded(target, web, **wanted).tables) == 5
+        rows.append({"id": 5, "updated": rows[-1]["updated"]})
+        assert sum(t.loaded for t in loaded(target, web, **wanted).tables) == 1
+    assert as_iso(fetch(target, "select max(updated) from raw_web.rows")[0][0]).startswith(
         "2026-01-01T00:00:04"
     )
