@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 import dlt
 
 from loaders.columns import columns as declared
-from loaders.columns import latest_first, named
+from loaders.columns import latest_first, named, word
 from loaders.dispositions import REPLACE_KEYS
 from loaders.drift import contracted
+from loaders.errors import SettingMissing
 from loaders.readers.database_reading import Reading, read
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from dlt.extract import DltResource, Incremental
 
 ROWS_AT_ONCE: Final = 200_000
+LAGGING: Final = ("timestamp", "date", "bigint", "double")
+"""Types of a cursor from which a lag can be taken."""
 SWEPT_AT: Final = "_deleted_at"
 """The column that a sweep for deleted rows sets, where the table has none of its own."""
 
@@ -73,6 +76,7 @@ def table(
     marks = named(deleted_at) if deleted_at else (SWEPT_AT if sweep_deletes else None)
     keys = tuple(map(named, (key,) if isinstance(key, str) else key))
     # a file passes dlt untouched where all may be null; that keys are there is gate one's work
+    _check_declared(name, keys, cursor, columns)
     shape: dict[str, TColumnSchema] = {
         name: {**hint, "nullable": True} if name in keys else hint for name, hint in columns.items()
     }
@@ -97,6 +101,32 @@ def table(
         parallel=parallel,
     )
     return contracted(_resource(reading, cursor), schema_contract)
+
+
+def _check_declared(
+    name: str,
+    key: tuple[str, ...],
+    cursor: Incremental[Any] | None,
+    columns: Mapping[str, TColumnSchema],
+) -> None:
+    """Look whether the columns say what rows are read by.
+
+    Raises:
+        SettingMissing: the key or the cursor is not among them, or is of no type for that.
+    """
+    column = named(cursor.cursor_path) if cursor is not None else key[0]
+    lacking = [needed for needed in dict.fromkeys([*key, column]) if needed not in columns]
+    if lacking:
+        raise SettingMissing(
+            f"The columns of the table '{name}' do not say what {', '.join(lacking)} is, by which "
+            "it is read. Declare its key and its cursor with their types."
+        )
+    if cursor is not None and cursor.lag and columns[column]["data_type"] not in LAGGING:
+        raise SettingMissing(
+            f"The cursor '{column}' of the table '{name}' has a lag and is declared as "
+            f"{word(columns[column])}. Declare it as timestamp, date, bigint or double, or leave "
+            "the lag out."
+        )
 
 
 def _resource(reading: Reading, cursor: Incremental[Any] | None) -> DltResource:

@@ -20,7 +20,9 @@ from loaders.columns import literal, quoted
 from loaders.gate import normalize, reject_select
 from loaders.naming import distinct
 from loaders.quarantine import rejected
-from loaders.shape import Shape
+from loaders.readers.database_arrived import Arrived, fits, time_text
+from loaders.readers.database_select import DECIMAL, INSTANT, SINGLE
+from loaders.shape import TIMES, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,31 +32,6 @@ ROWS_IN_A_FILE: Final = 1_000
 """At least so many, however small the batches: each file is a job for dlt."""
 BYTES_IN_A_FILE: Final = 96 << 20
 """Arrow bytes of the rows that are judged together and go into one file."""
-EARLIEST: Final = "'4713-01-01 (BC) 00:00:00'::timestamp"
-"""PostgreSQL's first time; its infinities arrive as times before it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Arrived(Shape):
-    """A shape, and which columns arrive in a type that always fits."""
-
-    fit: frozenset[str] = frozenset()
-    bounded: frozenset[str] = frozenset()
-    """Columns of times that may be infinite."""
-
-    def cast(self, name: str, fields: Mapping[str, str]) -> str:
-        """Return the expression of a declared column; see Shape."""
-        if name in self.fit:
-            return f"({fields[name]})::{self.types[name]}"
-        if name in self.bounded:
-            moment = f"({fields[name]})::{self.types[name]}"
-            return f"case when {moment} >= {EARLIEST} then {moment} end"
-        return super().cast(name, fields)
-
-    def reason(self, fields: Mapping[str, str]) -> str:
-        """Return the expression that tells why a row does not pass; see Shape."""
-        doubtful = {n: e for n, e in fields.items() if n not in self.fit or n in self.key}
-        return super().reason(doubtful)
 
 
 @dataclass(kw_only=True)
@@ -65,6 +42,8 @@ class Judge:
     origin: str
     cursor: str | None = None
     time_zone: str = "UTC"
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """See `Selection.kinds`."""
     newest: Any = None
     """The greatest cursor among the rows that passed."""
     count_null_cursors: int = 0
@@ -161,12 +140,13 @@ class Judge:
         return self.connection.execute(f"select {names} from page where {passed}").to_arrow_table()
 
     def _rejects(self, fields: dict[str, str], shape: Arrived, reason: str) -> pa.Table:
-        keys = ", ".join(f"({fields[name]})::varchar" for name in shape.key if name in fields)
         # each value as its text, which no neighbour in the batch can change
-        values = ", ".join(f"{quoted(n)} := ({value})::varchar" for n, value in fields.items())
+        texts = fields | {name: time_text(value) for name, value in shape.times.items()}
+        keys = ", ".join(f"({texts[name]})::varchar" for name in shape.key if name in texts)
+        values = ", ".join(f"{quoted(n)} := ({value})::varchar" for n, value in texts.items())
         select = reject_select(
             shape.table,
-            reason=reason,
+            reason=shape.reason(texts),
             payload=f"to_json(struct_pack({values}))::varchar",
             origin=literal(self.origin),
             position=f"concat_ws(', ', {keys})" if keys else "''",
@@ -179,15 +159,18 @@ class Judge:
     def arrived(self, page: pa.Table) -> tuple[dict[str, str], Arrived]:
         """Return each column's expression, and the shape that knows which types arrived."""
         fields: dict[str, str] = {}
-        fit, bounded = set(), set()
+        fit, times = set(), {}
         found = distinct([page.column_names], normalize, ["_dlt_load_id"])
         names = {source: name for name, (source,) in found.items()}
         for column in page.schema:
             name = names[column.name]
             wanted = self.shape.types.get(name, "varchar")
             fields[name] = self._expression(column, wanted)
-            if pa.types.is_temporal(column.type) and wanted in {"timestamptz", "date"}:
-                bounded.add(name)
+            is_moment = pa.types.is_date(column.type) or pa.types.is_timestamp(column.type)
+            if is_moment and wanted in TIMES:
+                times[name] = fields[name]
+            elif is_moment and wanted == "varchar":
+                fields[name] = time_text(fields[name])
             elif self.doubts_texts and pa.types.is_string(column.type):
                 continue
             elif name in self.shape.types and fits(column.type, wanted):
@@ -199,16 +182,23 @@ class Judge:
             rule=self.shape.rule,
             formats=self.shape.formats,
             fit=frozenset(fit),
-            bounded=frozenset(bounded),
+            times=times,
+            decimals=frozenset(n for n, kind in self.kinds.items() if kind == DECIMAL),
         )
         return fields, shape
 
     def _expression(self, column: pa.Field, wanted: str) -> str:
         name = quoted(column.name)
-        kind = column.type
+        kind, known = column.type, self.kinds.get(column.name)
         if pa.types.is_binary(kind) and wanted != "blob":
             return f"'\\x' || lower(hex({name}))"
-        if self.time_zone != "UTC" and wanted == "timestamptz":
+        if pa.types.is_floating(kind) and (known == SINGLE or kind == pa.float32()):
+            single = f"({name})::float"  # 0.1 as 0.1, which is 0.10000000149011612 as a double
+            return f"{single}::varchar" if wanted.startswith("decimal") else single
+        is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+        if is_number and wanted == "boolean":
+            return f"{name}::varchar"  # as the texts '1' and '0'; a cast would take 5 for true
+        if self.time_zone != "UTC" and wanted == "timestamptz" and known != INSTANT:
             if pa.types.is_timestamp(kind) and kind.tz is None:
                 return f"timezone({literal(self.time_zone)}, {name})"
             if pa.types.is_string(kind):
@@ -220,18 +210,3 @@ class Judge:
                     f"then {name} else {local}::varchar end"
                 )
         return name
-
-
-def fits(kind: pa.DataType, wanted: str) -> bool:
-    """Tell whether every value of an Arrow type is one of a DuckDB type."""
-    if wanted == "varchar":
-        return True
-    if wanted == "bigint":
-        return bool(pa.types.is_integer(kind)) and kind != pa.uint64()
-    if wanted == "double":
-        return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
-    return bool(
-        (wanted == "boolean" and pa.types.is_boolean(kind))
-        or (wanted == "blob" and pa.types.is_binary(kind))
-        or (wanted == "time" and pa.types.is_time(kind))
-    )

@@ -6,11 +6,9 @@ SQLAlchemy's server-side cursor.
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from decimal import Decimal
-from functools import cached_property
+from datetime import UTC, date, datetime
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -20,17 +18,26 @@ import sqlalchemy as sa
 from loaders.addresses import read_address
 from loaders.connection import shown
 from loaders.errors import SourceRefused, SourceUnreachable
+from loaders.readers.database_values import array, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 BYTES_AT_ONCE: Final = 16 << 20
+ROWS_AT_FIRST: Final = 256
+"""Fetched at first; what they weigh tells how many may be fetched at once."""
 DRIVERS: Final = {
     "postgres": "postgresql+psycopg2",
     "postgresql": "postgresql+psycopg2",
     "mysql": "mysql+pymysql",
     "mariadb": "mysql+pymysql",
 }
+FIRST_TIMES: Final = {
+    "mysql": "'0001-01-01'",
+    "mariadb": "'0001-01-01'",
+    "postgresql": "'4713-01-01 BC'",
+}
+AS_TEXT: Final = partial(str, encoding="utf-8", errors="surrogateescape")
 REFUSED: Final = ("28", "42", "3D")
 """SQLSTATE classes: password, name or right, database."""
 
@@ -44,6 +51,7 @@ class Link:
             self.engine = sa.create_engine(self.url, poolclass=sa.NullPool)
         self.zone = ZoneInfo(time_zone)
         self.kind = self.engine.dialect.name
+        self.is_mysql = self.kind in {"mysql", "mariadb"}
 
     @cached_property
     def _dialect(self) -> Any:
@@ -64,10 +72,15 @@ class Link:
         """Return a value as this database writes it."""
         if isinstance(value, bytes):
             return f"'\\x{value.hex()}'" if self.kind == "postgresql" else f"x'{value.hex()}'"
+        if isinstance(value, datetime) and value.tzinfo and self.is_mysql:
+            value = value.astimezone(UTC).replace(tzinfo=None)  # as the session's times are
+        kind = ""
+        if isinstance(value, datetime) and self.kind == "postgresql":  # a date would cut it
+            kind = "timestamptz " if value.tzinfo else "timestamp "
         found = sa.literal(value).compile(
             dialect=self._dialect, compile_kwargs={"literal_binds": True}
         )
-        return str(found)
+        return f"{kind}{found}"
 
     def since(self, column: str, value: Any, *, has_zone: bool) -> tuple[str, str]:
         """Return the two sides of a comparison of a column with a cursor's value."""
@@ -78,9 +91,26 @@ class Link:
         if has_zone:
             return name, self.literal(moment.astimezone(UTC))
         local = moment.astimezone(self.zone).replace(tzinfo=None)
-        if self.kind == "sqlite":  # texts in some form: compared as whole seconds
-            return f"datetime({name})", self.literal(local.strftime("%Y-%m-%d %H:%M:%S"))
-        return name, self.literal(local)
+        if self.kind != "sqlite":
+            return name, self.literal(local)
+        # texts in some form, with a zone or without: compared as whole seconds
+        there, here = (t.strftime("'%Y-%m-%d %H:%M:%S'") for t in (moment.astimezone(UTC), local))
+        zoned = f"{name} like '%Z' or {name} glob '*[+-][0-9][0-9]:[0-9][0-9]'"
+        return f"datetime({name})", f"case when {zoned} then {there} else {here} end"
+
+    def timeless(self, column: str, value: Any) -> str:
+        """Return the condition that a row's cursor is nothing that a value can be compared with.
+
+        That is null, a time before all others (MySQL's 0000-00-00, PostgreSQL's -infinity), and
+        a text of SQLite's that is no time.
+        """
+        name = self.quoted(column)
+        if not isinstance(value, date):
+            return f"{name} is null"
+        if self.kind == "sqlite":
+            return f"datetime({name}) is null"
+        first = FIRST_TIMES.get(self.kind)
+        return f"{name} is null" + (f" or {name} < {first}" if first else "")
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Return all rows of a small statement."""
@@ -129,11 +159,17 @@ class Link:
         with self._connected(stream_results=True) as connection:
             result = connection.exec_driver_sql(sql)
             names = list(result.keys())
+            kinds = [pa.null()] * len(names)
+            size = min(batch_size, ROWS_AT_FIRST)
             is_whole = False
             try:
-                while rows := result.fetchmany(batch_size):
-                    columns = [array(values) for values in zip(*rows, strict=True)]
-                    yield pa.table(columns, names=names)
+                while rows := result.fetchmany(size):
+                    found = zip(zip(*rows, strict=True), kinds, strict=True)
+                    table = pa.table([array(*column) for column in found], names=names)
+                    yield table
+                    kinds = table.schema.types
+                    fitting = size * BYTES_AT_ONCE // max(table.nbytes, 1)
+                    size = max(1, min(batch_size, 4 * size, fitting))
                 is_whole = True
             finally:
                 if not is_whole:
@@ -142,9 +178,11 @@ class Link:
     @contextmanager
     def _connected(self, **options: Any) -> Iterator[sa.Connection]:
         with self.engine.connect() as raw:
-            if self.kind in {"mysql", "mariadb"}:
+            if self.is_mysql:
                 raw.exec_driver_sql("set time_zone = '+00:00'")
                 raw.commit()
+            if self.kind == "sqlite":  # whose texts may be bytes of any kind
+                raw.connection.driver_connection.text_factory = AS_TEXT  # type: ignore[union-attr]
             yield raw.execution_options(no_parameters=True, **options)
 
     @contextmanager
@@ -175,38 +213,3 @@ def _break_off(connection: sa.Connection, result: sa.CursorResult[Any]) -> None:
 def with_driver(url: sa.URL) -> sa.URL:
     """Return the URL with the driver that is installed, where it names none."""
     return url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
-
-
-def plain(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return a batch with what PostgreSQL has no Arrow type for as its plain text."""
-    arrays = [a.storage if isinstance(a, pa.ExtensionArray) else a for a in batch.columns]
-    return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
-
-
-def array(values: Sequence[Any]) -> pa.Array:
-    """Return a column of Python values as Arrow; as text where they are of several kinds.
-
-    Whatever batch a value comes in, its text is the same: hence no mixing of whole numbers with
-    fractions, and decimals, whose scale Arrow would take from their neighbours, always as text.
-    """
-    kinds = {type(value) for value in values if value is not None}
-    if len(kinds) <= 1 and not kinds & {Decimal, dict, list}:
-        try:
-            return pa.array(values)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-            pass
-    return pa.array([text(value) for value in values], pa.string())
-
-
-def text(value: Any) -> str | None:
-    """Return a value as DuckDB would write it."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, bytes):
-        return "\\x" + value.hex()
-    if isinstance(value, datetime):
-        whole, _, fraction = value.isoformat(" ").partition(".")
-        return f"{whole}.{fraction.rstrip('0')}" if fraction else whole
-    return json.dumps(value, default=str) if isinstance(value, dict | list) else str(value)

@@ -31,7 +31,7 @@ def pages(
 ) -> Iterator[pa.Table]:
     """Yield a table's rows page by page, in the order of its key."""
     if cursor:
-        where = [*where, *_fixed_end(selection, cursor)]
+        where = [*where, *selection.between(cursor, Range(no_later=selection.newest(cursor)))]
     order = ", ".join(map(selection.quoted, reading.key))
     size = int(reading.page_size or 0)
     last: tuple[Any, ...] | None = None
@@ -48,12 +48,6 @@ def pages(
             break
     without = " or ".join(f"{selection.quoted(name)} is null" for name in reading.key)
     yield from _page(selection, selection.sql(where=[*where, without]), reading.batch_size)
-
-
-def _fixed_end(selection: Selection, cursor: str) -> list[str]:
-    name = selection.quoted(cursor)
-    newest = selection.link.rows(f"select max({name}) from {selection.relation}")[0][0]
-    return selection.between(cursor, Range(no_later=newest))
 
 
 def _page(selection: Selection, sql: str, batch_size: int) -> list[pa.Table]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -62,19 +63,30 @@ class Reading:
 def read(reading: Reading, cursor: Incremental[Any] | None) -> Iterator[Any]:
     """Yield what a load reads of a table: files of good rows, and rejects."""
     link = Link(reading.url, reading.time_zone)
-    selection = select(link, reading.relation, is_query=reading.is_query)
+    column = cursor.cursor_path if cursor else None
+    needed = [name for name in (*reading.key, column, reading.taken_at) if name]
+    selection = select(link, reading.relation, is_query=reading.is_query, needed=needed)
+    _tell_missing(reading, selection)
     judge = Judge(
         shape=reading.shape,
         origin=reading.name,
-        cursor=cursor.cursor_path if cursor else None,
+        cursor=column,
         time_zone=reading.time_zone,
+        kinds=selection.kinds,
         doubts_texts=link.kind != "postgresql" and not tally().rule(reading.name).takes_nul,
         keeps_keys=reading.taken_at is not None or reading.sweep_deletes,
     )
     with judge:
+        whole = Range()
         if cursor is not None:
-            _fetch_held(judge, cursor)
-        for batch in _batches(reading, selection, cursor):
+            whole = Range(since=cursor.last_value, until=cursor.end_value)
+            from_whole_second = whole.since
+            if link.kind == "sqlite" and isinstance(whole.since, datetime):
+                from_whole_second = whole.since.replace(microsecond=0)  # as it is compared there
+            fetch_held(
+                judge.connection, judge.shape, cursor.cursor_path, from_whole_second, whole.until
+            )
+        for batch in _batches(reading, selection, column, whole):
             yield from judge.take(batch, reading.batch_size)
         yield from judge.hand_over()
         if cursor is not None:
@@ -85,14 +97,17 @@ def read(reading: Reading, cursor: Incremental[Any] | None) -> Iterator[Any]:
             mark_taken(reading, selection, judge.keys)
 
 
+def _tell_missing(reading: Reading, selection: Selection) -> None:
+    missing = reading.columns.keys() - selection.names.keys() - {reading.deleted_at}
+    if missing:
+        told = f" has no column {', '.join(sorted(missing))} in the database: null in what is read."
+        tally().note(reading.name, told)
+
+
 def _batches(
-    reading: Reading, selection: Selection, cursor: Incremental[Any] | None
+    reading: Reading, selection: Selection, column: str | None, whole: Range
 ) -> Iterator[pa.Table]:
     where = [f"{selection.quoted(reading.taken_at)} is null"] if reading.taken_at else []
-    column = cursor.cursor_path if cursor else None
-    whole = Range(
-        since=cursor.last_value if cursor else None, until=cursor.end_value if cursor else None
-    )
     if reading.page_size:
         bounds = selection.between(column, whole) if column else []
         yield from pages(selection, reading, column, [*where, *bounds])
@@ -129,20 +144,10 @@ def _advance(
 def _tell_backwards(
     reading: Reading, selection: Selection, column: str, before: Any, newest: Any
 ) -> None:
-    found = newest or _newest(selection, column)
+    found = newest or selection.newest(column)
     tally().note(
         reading.name,
         f": the newest {column} is {found}, older than {before}, up to which rows were read: "
         f"rows were deleted, or {column} went backwards. `--sweep-deletes` finds what changed "
         "unseen.",
     )
-
-
-def _newest(selection: Selection, column: str) -> Any:
-    name = selection.quoted(column)
-    return selection.link.rows(f"select max({name}) from {selection.relation}")[0][0]
-
-
-def _fetch_held(judge: Judge, cursor: Incremental[Any]) -> None:
-    column, until = cursor.cursor_path, cursor.end_value
-    fetch_held(judge.connection, judge.shape, column, cursor.last_value, until)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -10,6 +12,7 @@ import sqlalchemy as sa
 from loaders.columns import named
 from loaders.connection import shown
 from loaders.errors import SourceRefused
+from loaders.naming import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,8 +24,20 @@ AS_THEY_ARE: Final = frozenset(
     | {"date", "timestamp", "timestamptz", "bytea"}
 )
 """PostgreSQL's types that arrive as what they are; of others the text, of arrays the JSON."""
-MYSQL_BIT: Final = 16
-MYSQL_TIME: Final = 11
+MYSQL_READ_AS: Final = {
+    4: "{} + 0e0",  # FLOAT, which is written with six digits only
+    11: "cast({} as char)",  # TIME, of more than a day
+    16: "{} + 0",  # BIT
+}
+INSTANT: Final = "instant"
+SINGLE: Final = "single"
+DECIMAL: Final = "decimal"
+POSTGRES_KINDS: Final = {"timestamptz": INSTANT, "numeric": DECIMAL}
+MYSQL_KINDS: Final = {0: DECIMAL, 246: DECIMAL, 4: SINGLE, 7: INSTANT}
+REFUSED: Final = "no such|syntax error|incomplete input|Duplicate column"
+"""What SQLite and MySQL say of a wrong statement in the words of a lost connection."""
+OURS: Final = ("_dlt_load_id", "_dlt_id")
+"""Columns that dlt adds; a source's own of that name is numbered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +63,9 @@ class Selection:
     """Each column's name in the warehouse and the SQL expression that it is read by."""
     names: dict[str, str]
     """Each column's name in the warehouse and its name in the source."""
-    zoned: frozenset[str] = field(default_factory=frozenset)
-    """Columns that hold times with their zone."""
+    kinds: dict[str, str] = field(default_factory=dict)
+    """What cannot be told of a column from what arrives: that it holds times with their zone
+    (INSTANT), numbers of 32 bits (SINGLE), or decimals with all their digits (DECIMAL)."""
 
     def quoted(self, name: str) -> str:
         """Return a column as the source names and quotes it, by its name in the warehouse."""
@@ -76,19 +92,26 @@ class Selection:
 
     def between(self, column: str, found: Range) -> list[str]:
         """Return the conditions that hold a cursor column in a range."""
-        name = self.quoted(column)
-        or_null = "" if found.until is not None else f" or {name} is null"
+        name, own = self.quoted(column), self.names[column]
+        value = next((v for v in (found.since, found.until, found.no_later) if v is not None), None)
+        also = "" if found.until is not None else f" or {self.link.timeless(own, value)}"
         conditions = [
-            f"{left} {sign} {right}{or_null}"
+            f"{left} {sign} {right}{also}"
             for sign, value in ((">=", found.since), ("<", found.until))
             if value is not None
             for left, right in [
-                self.link.since(self.names[column], value, has_zone=column in self.zoned)
+                self.link.since(own, value, has_zone=self.kinds.get(column) == INSTANT)
             ]
         ]
         if found.no_later is not None:
-            conditions.append(f"{name} <= {self.link.literal(found.no_later)}{or_null}")
+            conditions.append(f"{name} <= {self.link.literal(found.no_later)}{also}")
         return conditions
+
+    def newest(self, column: str) -> Any:
+        """Return the greatest value of a column, as the database gives it."""
+        name = self.quoted(column)
+        as_text = "::text" if self.link.kind == "postgresql" else ""  # of a year that Python lacks
+        return self.link.rows(f"select max({name}){as_text} from {self.relation}")[0][0]
 
     def behind(self, key: Sequence[str], last: Sequence[Any]) -> str:
         """Return the condition that a row comes after another one in the order of the key."""
@@ -100,7 +123,8 @@ class Selection:
             )
             for at in range(len(key))
         ]
-        return " or ".join(f"({step})" for step in steps)
+        behind = " or ".join(f"({step})" for step in steps)
+        return f"{names[0]} >= {values[0]} and ({behind})"  # the first lets an index be used
 
     def among(self, key: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
         """Return the condition that a row has one of these keys."""
@@ -117,58 +141,79 @@ class Selection:
         )
 
 
-def select(link: Link, relation: str, *, is_query: bool) -> Selection:
+def select(link: Link, relation: str, *, is_query: bool, needed: Iterable[str] = ()) -> Selection:
     """Look at a relation and return what SELECTs are made from.
 
+    Args:
+        link: its database.
+        relation: a table's or view's name, or a query.
+        is_query: which of both.
+        needed: columns, as the warehouse names them, without which it cannot be read.
+
     Raises:
-        SourceRefused: there is no such table, or the query cannot be read.
+        SourceRefused: there is no such table, it lacks a column, or the query cannot be read.
     """
-    place = f"({relation.rstrip().rstrip(';')}) as q" if is_query else link.relation(relation)
+    path = link.url.database if link.kind == "sqlite" else None
+    if path and "uri" not in link.url.query and path != ":memory:" and not Path(path).exists():
+        raise SourceRefused(f"No file '{path}', which is to be read as a database. Check its path.")
+    query = f"(\n{relation.rstrip().rstrip(';')}\n) as q"  # it may end in a comment
+    place = query if is_query else link.relation(relation)
     try:
         described = link.described(place)
     except sa.exc.DBAPIError as error:
-        if not isinstance(error, sa.exc.ProgrammingError) and "no such table" not in str(error):
+        if not isinstance(error, sa.exc.ProgrammingError) and not re.search(REFUSED, str(error)):
             raise
         raise _refused(link, relation, error, is_query=is_query) from error
+    names = _names(relation, [name for name, _ in described], needed)
     codes = dict(described)
-    names = _names(relation, codes)
     if link.kind == "postgresql":
         return _postgres(link, place, codes, names)
-    columns = {name: _mysql(link, own, codes[own]) for name, own in names.items()}
-    return Selection(link=link, relation=place, columns=columns, names=names)
+    read_as, kinds = (MYSQL_READ_AS, MYSQL_KINDS) if link.is_mysql else ({}, {})
+    return Selection(
+        link=link,
+        relation=place,
+        names=names,
+        columns={n: read_as.get(codes[o], "{}").format(link.quoted(o)) for n, o in names.items()},
+        kinds={name: kinds[codes[own]] for name, own in names.items() if codes[own] in kinds},
+    )
 
 
-def _names(relation: str, columns: Iterable[str]) -> dict[str, str]:
+def _names(relation: str, columns: Sequence[str], needed: Iterable[str]) -> dict[str, str]:
     """Return each column's name in the warehouse and in the source."""
-    names: dict[str, str] = {}
-    for own in columns:
-        if named(own) in names:
-            raise SourceRefused(
-                f"The columns '{names[named(own)]}' and '{own}' of '{relation}' would both be "
-                f"'{named(own)}' in the warehouse. Read a `query` that names one of them otherwise."
-            )
-        names[named(own)] = own
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if twice:
+        raise SourceRefused(
+            f"'{relation}' has several columns named {', '.join(twice)}. Give them names of their "
+            "own in the query."
+        )
+    names = {name: own for name, (own,) in distinct([columns], named, OURS).items()}
+    lacking = [name for name in needed if name not in names]
+    if lacking:
+        raise SourceRefused(
+            f"'{relation}' has no column {', '.join(lacking)}, by which it is to be read. It has "
+            f"{', '.join(columns) or 'none'}. Check `key`, `cursor` and `taken_at`."
+        )
     return names
 
 
 def _refused(link: Link, relation: str, error: Exception, *, is_query: bool) -> SourceRefused:
     where = shown(str(link.url))
+    reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
     if is_query:
-        reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
         return SourceRefused(f"Cannot read the query '{relation}' in '{where}': {reason}.")
-    schema = relation.rpartition(".")[0]
-    known = ", ".join(sorted(sa.inspect(link.engine).get_table_names(schema or None))) or "none"
+    schema, _, bare = relation.rpartition(".")
+    there = sa.inspect(link.engine)
+    known = [*there.get_table_names(schema or None), *there.get_view_names(schema or None)]
+    if bare in known:
+        return SourceRefused(
+            f"Cannot read '{relation}' in '{where}': {reason}. Grant this user its reading, or "
+            "leave the table out."
+        )
     return SourceRefused(
-        f"No table named '{relation}' in '{where}'. Tables there: {known}. Check the name, its "
-        "schema, and what this user may see."
+        f"No table named '{relation}' in '{where}'. Tables there: "
+        f"{', '.join(sorted(known)) or 'none'}. Check the name, its schema, and what this user may "
+        "see."
     )
-
-
-def _mysql(link: Link, name: str, code: Any) -> str:
-    quoted = link.quoted(name)
-    if link.kind not in {"mysql", "mariadb"}:
-        return quoted
-    return {MYSQL_BIT: f"{quoted} + 0", MYSQL_TIME: f"cast({quoted} as char)"}.get(code, quoted)
 
 
 def _postgres(link: Link, place: str, codes: dict[str, Any], names: dict[str, str]) -> Selection:
@@ -181,7 +226,7 @@ def _postgres(link: Link, place: str, codes: dict[str, Any], names: dict[str, st
         relation=place,
         names=names,
         columns={n: _expression(link.quoted(names[n]), *kind) for n, kind in found.items()},
-        zoned=frozenset(name for name, kind in found.items() if kind[0] == "timestamptz"),
+        kinds={n: POSTGRES_KINDS[kind] for n, (kind, _) in found.items() if kind in POSTGRES_KINDS},
     )
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from loaders.commit import after_commit
+from loaders.readers.database_select import INSTANT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,11 @@ def mark_taken(reading: Reading, selection: Selection, keys: Sequence[pa.Table])
 
 def _write(reading: Reading, selection: Selection, keys: Sequence[pa.Table]) -> None:
     column = selection.quoted(str(reading.taken_at))
-    now = datetime.now(UTC) if reading.taken_at in selection.zoned else _local(selection)
+    now = (
+        datetime.now(UTC)
+        if selection.kinds.get(str(reading.taken_at)) == INSTANT
+        else _local(selection)
+    )
     moment = selection.link.literal(now)
     for table in keys:
         for start in range(0, table.num_rows, KEYS_AT_ONCE):

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 from sqlalchemy import types
 
-from loaders.columns import columns
+from loaders.columns import columns, named
 from loaders.connection import shown
 from loaders.errors import SourceRefused
+from loaders.naming import distinct
 from loaders.readers.database_link import Link
+from loaders.readers.database_select import OURS
 
 if TYPE_CHECKING:
     from dlt.common.schema.typing import TColumnSchema
@@ -48,10 +50,14 @@ def reflected(url: str, table: str) -> dict[str, TColumnSchema]:
             found = sa.inspect(link.engine).get_columns(bare, schema or None)
     except sa.exc.NoSuchTableError:
         raise SourceRefused(f"No table named '{table}' in '{shown(str(link.url))}'.") from None
-    return columns(**{str(column["name"]): _kind(column["type"]) for column in found})
+    kinds = {str(column["name"]): _kind(column["type"]) for column in found}
+    names = distinct([list(kinds)], named, OURS)
+    return columns(**{name: kinds[own] for name, (own,) in names.items()})
 
 
 def _kind(found: types.TypeEngine[object]) -> str:
+    if isinstance(found, types.BigInteger) and getattr(found, "unsigned", False):
+        return "decimal(20, 0)"
     if isinstance(found, types.Numeric) and not isinstance(found, types.Float):
         precision, scale = found.precision or 0, found.scale or 0
         fits = 0 < precision <= MOST_DIGITS and 0 <= scale <= precision

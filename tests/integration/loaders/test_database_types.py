@@ -168,9 +168,10 @@ def test_times_that_are_infinite_are_set_aside(postgres: str, duckdb_target: Tar
 def test_times_without_a_zone_are_in_the_sources(
     database: str, duckdb_target: Target, zone: str, expected: list[int]
 ) -> None:
+    kind = "datetime" if "mysql" in database else "timestamp"  # MariaDB's timestamp has a zone
     run(
         database,
-        "create table things (id integer primary key, updated_at timestamp null)",
+        f"create table things (id integer primary key, updated_at {kind})",
         "insert into things values (1, '2024-01-15 09:00:00')",
     )
     options: dict[str, Any] = {

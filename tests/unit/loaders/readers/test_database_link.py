@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loaders.readers.database_link import Link, array
+from loaders.readers.database_link import Link
+from loaders.readers.database_values import array
 
 DUCKDB = duckdb.connect()
 VALUES = st.one_of(
@@ -57,15 +58,16 @@ def test_values_keep_their_types_where_they_agree() -> None:
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("sqlite://", ("datetime(at)", "'2024-01-01 11:00:00'")),
-        ("postgresql://localhost/x", ("at", "'2024-01-01 11:00:00'")),
+        ("sqlite://", ("datetime(at)", "else '2024-01-01 11:00:00' end")),
+        ("postgresql://localhost/x", ("at", "timestamp '2024-01-01 11:00:00'")),
         ("mysql://localhost/x", ("at", "'2024-01-01 11:00:00'")),
     ],
 )
 def test_a_cursor_is_compared_in_the_sources_time_zone(url: str, expected: tuple[str, str]) -> None:
     moment = datetime(2024, 1, 1, 10, tzinfo=UTC) + timedelta(0)
     left, right = Link(url, "Europe/Berlin").since("at", moment, has_zone=False)
-    assert (left.replace('"', "").replace("`", ""), right) == expected
+    assert left.replace('"', "").replace("`", "") == expected[0]
+    assert right.endswith(expected[1])
 
 
 def test_names_and_texts_are_quoted_as_the_database_wants_them() -> None:

@@ -1,0 +1,76 @@
+"""What a driver gives as Arrow, the same whatever batch it comes in."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+def plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return a batch with what PostgreSQL has no Arrow type for as its plain text."""
+    arrays = [a.storage if isinstance(a, pa.ExtensionArray) else a for a in batch.columns]
+    return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
+
+
+def array(values: Sequence[Any], before: pa.DataType | None = None) -> pa.Array:
+    """Return a column of Python values as Arrow; as text where they are of several kinds.
+
+    Where all are null it has the type of those before.
+
+    Whatever batch a value comes in, its text is the same: hence no mixing of whole numbers with
+    fractions, and decimals, whose scale Arrow would take from their neighbours, always as text.
+    """
+    kinds = {type(value) for value in values if value is not None}
+    if not kinds:
+        return pa.nulls(len(values), before or pa.null())
+    if len(kinds) == 1 and not kinds & {Decimal, dict, list}:
+        try:
+            return pa.array(values)
+        except (ValueError, TypeError, NotImplementedError, OverflowError):
+            pass  # what Arrow has no type for
+    return pa.array([text(value) for value in values], pa.string())
+
+
+def text(value: Any) -> str | None:
+    """Return a value as DuckDB would write it."""
+    if value is None:
+        return None
+    for kind, told in TEXTS:
+        if isinstance(value, kind):
+            return told(value)
+    return str(value)
+
+
+def _plain_text(value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # bytes that are no UTF-8
+        return _hexadecimal(value.encode("utf-8", "surrogateescape"))
+    return value
+
+
+def _hexadecimal(value: bytes) -> str:
+    return "\\x" + value.hex()
+
+
+def _moment(value: datetime) -> str:
+    whole, _, fraction = value.isoformat(" ").partition(".")
+    return f"{whole}.{fraction.rstrip('0')}" if fraction else whole
+
+
+TEXTS: Final[tuple[tuple[Any, Callable[[Any], str]], ...]] = (
+    (str, _plain_text),
+    (bool, lambda value: str(value).lower()),
+    (bytes, _hexadecimal),
+    (Decimal, lambda value: format(value, "f")),  # never as 1E-30
+    (datetime, _moment),
+    ((dict, list), partial(json.dumps, default=str)),
+)
