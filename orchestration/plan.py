@@ -105,6 +105,11 @@ class Job:
         for position, step in enumerate(self.steps):
             _refuse_unknown(step, names[:position])
 
+    @property
+    def may_be_left_out(self) -> bool:
+        """Whether a run is no loss because the next one does its work: of a micro-batch, say."""
+        return self.schedule is not None and self.schedule.catch_up == "none"
+
     def names(self) -> list[str]:
         """Return the names of all steps in their order."""
         return [step.name for step in self.steps]

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     Emit = Callable[[dict[str, Any]], None]
 
 
+PATIENCE: Final = 0.9
+"""The share of its time that a step stands in line; the rest is for telling that it was in vain."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What a step is asked to do; crosses into the child process."""
@@ -67,27 +71,24 @@ class Request:
 
 @contextmanager
 def writing(request: Request, emit: Emit) -> Iterator[Target]:
-    """Give the warehouse, waiting in line for it as long as the step may take."""
+    """Give the warehouse, waiting in line for it for most of the time that the step has.
+
+    Raises:
+        StepFailed: others wrote to it all the while; `busy` in its detail tells how many seconds.
+    """
+    from loaders.errors import WarehouseBusy
     from loaders.warehouse import target
 
     warehouse = target(request.target)
     begun = time.perf_counter()
     with ExitStack() as stack:
-        while not _entered(stack, warehouse):
-            if time.perf_counter() - begun > request.timeout:
-                stack.enter_context(warehouse.exclusive())
+        try:
+            stack.enter_context(warehouse.exclusive(PATIENCE * request.timeout))
+        except WarehouseBusy as error:
+            busy = time.perf_counter() - begun
+            raise StepFailed(str(error), retryable=True, detail={"busy": busy}) from error
         emit({"waited": time.perf_counter() - begun})
         yield warehouse
-
-
-def _entered(stack: ExitStack, warehouse: Target) -> bool:
-    from loaders.errors import WarehouseBusy
-
-    try:
-        stack.enter_context(warehouse.exclusive())
-    except WarehouseBusy:
-        return False
-    return True
 
 
 def deliver(request: Request, emit: Emit) -> Outcome:

@@ -165,6 +165,9 @@ class Work:
     def _failed(self, step: plan.Step, error: Exception, seconds: float) -> str:
         status = plan.CANCELLED if isinstance(error, Cancelled) else plan.FAILED
         message = str(error)
+        if self.job.may_be_left_out and (busy := getattr(error, "detail", {}).get("busy")):
+            status = plan.CANCELLED
+            message = f"Left to the next run: others wrote to the warehouse for {busy:.0f} s."
         self.errors[step.name] = message
         self._note(
             step,
@@ -182,7 +185,7 @@ class Work:
         for name in [name for name, status in statuses.items() if status == plan.PENDING]:
             self.runner.ledger.update_step(self.run_id, name, status=plan.CANCELLED)
         status = plan.verdict(statuses.values())
-        if status == plan.CANCELLED:
+        if self.halt.soon.is_set() and status == plan.CANCELLED:
             return status, "Cancelled on request. `tidemill resume` does what is missing."
         failed = [name for name in statuses if name in self.errors]
         return status, f"{failed[0]}: {self.errors[failed[0]]}" if failed else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from shutil import copytree, ignore_patterns
 from typing import TYPE_CHECKING, Final
 
@@ -19,17 +20,24 @@ if TYPE_CHECKING:
 MODEL: Final = "models/base/shop_db/base_shop_db__order_items.sql"
 RULE: Final = "case when unit_price < 0 then 'unit_price is negative' end"
 STRICTER: Final = "case when unit_price < 2 then 'unit_price is negative' end"
+MACRO: Final = "macros/utc.sql"
+ZONE: Final = "at time zone 'UTC'"
+OTHER_ZONE: Final = "at time zone 'Asia/Tokyo'"
 
 
 @pytest.fixture
 def changed_project(tmp_path: Path) -> Path:
     """The project with another rule for prices."""
+    return changed(tmp_path, MODEL, RULE, STRICTER)
+
+
+def changed(tmp_path: Path, file: str, old: str, new: str) -> Path:
+    """The project with other words in one of its files."""
     project = tmp_path / "dbt_project"
     copytree(PROJECT, project, ignore=ignore_patterns("target", "logs", "profiles.yml"))
-    model = project / MODEL
-    text = model.read_text()
-    assert text.count(RULE) == 1
-    model.write_text(text.replace(RULE, STRICTER))
+    text = (project / file).read_text()
+    assert text.count(old) == 1
+    (project / file).write_text(text.replace(old, new))
     return project
 
 
@@ -54,6 +62,29 @@ def test_a_changed_rule_moves_rows_and_facts_follow(
 
     warehouse.dbt(*RUN)
     assert (warehouse.execute(total), warehouse.execute(refused)) == ([(3,)], [])
+
+
+def test_a_changed_macro_builds_anew_what_calls_it_and_what_stands_on_that(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    load(warehouse, 1, users=[user(1)], orders=[order(1, ordered_at="2026-01-04 23:00:00+00")])
+    warehouse.dbt(*RUN)
+    days = "select ordered_on from marts.agg_daily_sales"
+    codes = "select distinct _code from marts.{}"
+    before = [warehouse.execute(codes.format(mart)) for mart in ("fct_orders", "agg_daily_sales")]
+    assert warehouse.execute(days) == [(date(2026, 1, 4),)]
+
+    warehouse.project = changed(tmp_path, MACRO, ZONE, OTHER_ZONE)
+    try:
+        warehouse.dbt(*RUN)
+        assert warehouse.execute(days) == [(date(2026, 1, 5),)]
+        warehouse.dbt(*RUN)
+    finally:
+        warehouse.project = PROJECT
+    assert warehouse.execute(days) == [(date(2026, 1, 5),)]
+    after = [warehouse.execute(codes.format(mart)) for mart in ("fct_orders", "agg_daily_sales")]
+    assert all(len(code) == 1 for code in after)
+    assert all(old != new for old, new in zip(before, after, strict=True))
 
 
 def test_a_row_that_gets_lost_is_noticed(warehouse: Warehouse) -> None:

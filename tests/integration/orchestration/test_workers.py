@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from loaders.warehouse import lock_path
 from orchestration import process
 from orchestration.errors import Cancelled, StepDied, StepFailed, StepTimedOut
-from orchestration.steps import Request
+from orchestration.steps import Request, writing
 from orchestration.workers import Kind
 
 if TYPE_CHECKING:
+    from orchestration.settings import Settings
     from orchestration.workers import Workers
 
 RequestOf = Callable[..., Request]
@@ -160,3 +162,31 @@ def test_kill_9_of_the_runner_ends_its_steps(home: Path, tmp_path: Path) -> None
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
+
+
+HOLD = """
+import sys
+from filelock import FileLock
+with FileLock(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_step_that_stands_in_line_in_vain_tells_how_long(
+    request_of: RequestOf, settings: Settings
+) -> None:
+    request = replace(request_of("load", "shop_api"), timeout=0.5)
+    lock = lock_path(settings.target)
+    lock.parent.mkdir(parents=True)
+    command = [sys.executable, "-c", HOLD, str(lock)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(StepFailed, match="has been writing") as caught, writing(request, print):
+            pass
+        other.communicate("")
+    assert 0.4 < caught.value.detail["busy"] < 5
+    with writing(request, lambda _: None) as warehouse:
+        assert warehouse.place == settings.target.place

@@ -14,6 +14,7 @@ from orchestration.halt import Halt
 from orchestration.outcome import Delivery, Outcome, Table
 from orchestration.plan import Job, Retry, Step
 from orchestration.runner import Runner
+from orchestration.schedule import Schedule
 
 if TYPE_CHECKING:
     from orchestration.events import Event
@@ -235,3 +236,28 @@ def test_a_step_that_breaks_is_a_failed_step(runner_of: RunnerOf, good: Steps) -
     run = runner_of({**good, "load_b": lambda _: 1 / 0}).run("daily", JOB)
     assert run["steps"][1]["status"] == "failed"
     assert run["steps"][1]["error"] == "division by zero"
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "status", "told"),
+    [
+        (
+            "none",
+            "cancelled",
+            "load b: Left to the next run: others wrote to the warehouse for 270 s.",
+        ),
+        ("latest", "failed", "load b: Another run has been writing."),
+    ],
+)
+def test_what_stood_in_line_in_vain_is_left_to_the_next_run_where_one_comes_soon(
+    runner_of: RunnerOf, good: Steps, catch_up: str, status: str, told: str
+) -> None:
+    def busy(_: Any) -> Outcome:
+        raise StepFailed("Another run has been writing.", detail={"busy": 270.4})
+
+    job = replace(JOB, retry=Retry(attempts=1), schedule=Schedule(every=10, catch_up=catch_up))
+    run = runner_of({**good, "load_b": busy}).run("often", job)
+    assert (run["status"], run["error"], run["interrupted"]) == (status, told, False)
+    statuses = {step["name"]: step["status"] for step in run["steps"]}
+    assert (statuses["load a"], statuses["load b"]) == ("completed", status)
+    assert statuses["transform"] == "skipped"
