@@ -142,7 +142,8 @@ def build(
         dbt_manifest.places(_manifest, current.dbt_target_path),
     )
     if detail["failures"]:
-        raise ModelsFailed(dbt_results.sentence(detail), detail)
+        hint = "" if whole else " Some models were never built; `tidemill transform` builds all."
+        raise ModelsFailed(dbt_results.sentence(detail) + hint, detail)
     return {**detail, "notices": watch.notices}
 
 

@@ -48,7 +48,7 @@ def _node(
     kind, _, rest = entry["unique_id"].partition(".")
     message = " ".join(str(entry.get("message") or "").split())
     message = message.partition(" > in macro ")[0].rstrip(".")  # which of dbt's called which
-    label, compiled = places.get(entry["unique_id"], (rest.split(".")[1], ""))
+    label, compiled = places.get(entry["unique_id"], (_label(kind, rest), ""))
     return {
         "name": label,
         "kind": kind,
@@ -59,6 +59,12 @@ def _node(
         "compiled": compiled,
         "query": _query(entry, target) if kind == "test" else "",
     }
+
+
+def _label(kind: str, rest: str) -> str:
+    """Name a node that is not among the places, as unit tests are: after what it tests."""
+    _, name, *more = rest.split(".")
+    return f"{more[-1]} of {name}" if kind == "unit_test" else name
 
 
 def _query(entry: Mapping[str, Any], target: str) -> str:
@@ -73,7 +79,10 @@ def sentence(detail: Mapping[str, Any]) -> str:
     failures = detail["failures"]
     first = failures[0]
     if first["kind"] in TESTS:
-        rows = f"{first['rows']} row(s) break it" if first["rows"] else first["message"]
+        count = first["rows"]
+        rows = (
+            f"{count} row{' breaks' if count == 1 else 's break'} it" if count else first["message"]
+        )
         what = f"The test '{first['name']}' failed: {rows}."
     else:
         what = f"The {first['kind']} '{first['name']}' could not be built: {first['message']}."

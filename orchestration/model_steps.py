@@ -28,8 +28,7 @@ def transform(request: Request, emit: Emit) -> Outcome:
     from orchestration import audit, dbt
 
     with writing(request, emit) as warehouse, warehouse.held_open():
-        if request.only_new or not request.argument:  # what a person chose is built as it is
-            _declare(warehouse, dbt.sources())
+        _declare(warehouse, dbt.sources())
         seen = _seen(warehouse)
         changed = _changed(request, seen, warehouse)
         there = audit.relations(warehouse)

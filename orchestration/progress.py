@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from orchestration import plan
+from orchestration import plan, summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,6 @@ WORDS = {
 }
 
 DID = {
-    "built": "{built} models built, {tests_passed} tests passed",
     "load_ids": "nothing new",
     "backup": "{backup}, {bytes:,} bytes",
     "before": "{before:,} bytes before, {after:,} now",
@@ -49,6 +48,8 @@ def told(outcome: Outcome | None) -> str:
         return f"{sent:,} sent" + _and(sum(entry.failed for entry in outcome.deliveries), "refused")
     if detail.get("unchanged"):
         return "nothing new, left as it was"
+    if "built" in detail:
+        return summary.built_of(detail)
     return next((words.format(**detail) for key, words in DID.items() if key in detail), "")
 
 

@@ -60,13 +60,20 @@ def built(run: Mapping[str, Any]) -> str:
     details = [row["detail"] or {} for row in run["steps"] if row["kind"] == "transform"]
     if any(detail.get("unchanged") for detail in details):
         return "nothing new: the models stand as they were built and tested"
-    detail = next((detail for detail in details if "built" in detail), None)
-    if not detail:
-        return ""
-    words = f"{detail['built']} models built, {detail['tests_passed']} tests passed"
+    return next((built_of(detail) for detail in details if "built" in detail), "")
+
+
+def built_of(detail: Mapping[str, Any]) -> str:
+    """Say the same of one step's detail."""
+    models, tests = detail["built"], detail["tests_passed"]
+    words = f"{models} model{_s(models)} built, {tests} test{_s(tests)} passed"
     for key, word in (("tests_failed", "failed"), ("tests_warned", "with warnings")):
         words += f", {detail[key]} {word}" if detail[key] else ""
     return words
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
 
 
 def notes(run: Mapping[str, Any]) -> list[str]:
@@ -77,8 +84,8 @@ def notes(run: Mapping[str, Any]) -> list[str]:
         for note in (row["detail"] or {}).get("notices", ())
     ]
     found += [
-        f"{row['name']}: the test '{warning['name']}' warns of {warning['rows']:,} row(s)."
-        + (f"\n  {query}" if (query := warning.get("query")) else "")
+        f"{row['name']}: the test '{warning['name']}' warns of {(rows := warning['rows']):,} "
+        f"row{_s(rows)}." + (f"\n  {query}" if (query := warning.get("query")) else "")
         for row in run["steps"]
         for warning in (row["detail"] or {}).get("warnings", ())
     ]

@@ -57,7 +57,7 @@ def test_dbt_behind_its_seam(
     model.write_text(BROKEN)
     with pytest.raises(StepFailed) as caught:
         build(dbt_workers, request_of("transform", run_id="bad"))
-    assert "The test 'unique of doubled.id' failed: 1 row(s) break it." in str(caught.value)
+    assert "The test 'unique of doubled.id' failed: 1 row breaks it." in str(caught.value)
     assert "`tidemill resume` goes on from here" in str(caught.value)
     compiled = Path(caught.value.detail["failures"][0]["compiled"])
     assert compiled.name == "unique_doubled_id.sql"

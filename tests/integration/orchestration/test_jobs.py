@@ -104,6 +104,13 @@ def restored(chain: Chain, backup: str, orders: int) -> None:
     assert count(chain, "marts.fct_orders") == orders
 
 
+def test_a_selection_is_built_before_anything_was_loaded(tmp_path: Path) -> None:
+    with Chain(var=tmp_path) as chain:
+        built = details(run(chain, "transform", "--select", "+fct_order_items"))["transform"]
+        assert "fct_order_items" in {model["name"] for model in built["models"]}
+        assert (built["tests_failed"], built["notices"]) == (0, [])
+
+
 def test_a_run_that_failed_is_taken_up_again(tmp_path: Path) -> None:
     with Chain(var=tmp_path) as chain:
         chain.shop.advance()

@@ -43,7 +43,7 @@ def test_the_account_counts_each_kind() -> None:
 def test_the_sentence_names_the_first_failure_and_counts_the_rest() -> None:
     detail = dbt_results.account(RESULTS, PLACES)
     assert dbt_results.sentence(detail).startswith(
-        "The test 'unique of users.id' failed: 2 row(s) break it. 1 more failed. Its compiled SQL "
+        "The test 'unique of users.id' failed: 2 rows break it. 1 more failed. Its compiled SQL "
         "is /compiled/unique.sql. What readers see has not changed;"
     )
 
@@ -53,6 +53,12 @@ def test_the_rows_of_a_failed_test_are_a_command_away() -> None:
     detail = dbt_results.account({"results": [failed], "args": {"target": "postgres"}}, {})
     command = 'dbt show --target postgres --inline "select * from test_failures.a"'
     assert f"Its rows: cd dbt_project && {command}. What" in dbt_results.sentence(detail)
+
+
+def test_a_unit_test_is_named_after_what_it_tests() -> None:
+    failed = result("unit_test.shop.users.spells", "fail", message="actual differs")
+    detail = dbt_results.account({"results": [failed]}, PLACES)
+    assert dbt_results.sentence(detail).startswith("The test 'spells of users' failed: actual")
 
 
 def test_a_model_that_cannot_be_built_is_told_in_one_line() -> None:
