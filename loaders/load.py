@@ -32,6 +32,7 @@ from loaders.gate import Gate
 from loaders.postgres_destination import postgres_at
 from loaders.quarantine import HINTS, TABLE
 from loaders.raw_tables import file_format, make_tables, shapes
+from loaders.resolved import keep_schemas
 from loaders.retype import retype
 from loaders.side_table import add_table
 
@@ -206,11 +207,13 @@ def find_source(name: str, settings: Mapping[str, Any] | None = None) -> DltSour
 
 def _pipeline(source: DltSource, target: Target) -> Pipeline:
     destination = duckdb_at(target.path) if target.path else postgres_at(target.dsn or "")
-    return dlt.pipeline(
-        source.name,
-        pipelines_dir=str(var() / "dlt" / target.name),
-        destination=destination,
-        dataset_name=f"raw_{source.name}",
+    return keep_schemas(
+        dlt.pipeline(
+            source.name,
+            pipelines_dir=str(var() / "dlt" / target.name),
+            destination=destination,
+            dataset_name=f"raw_{source.name}",
+        )
     )
 
 

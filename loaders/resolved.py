@@ -1,8 +1,13 @@
-"""A dlt destination that resolves its configuration once for a load, not some twenty times."""
+"""What dlt does some twenty times in a load and needs to do once."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from dlt.common.storages.live_schema_storage import LiveSchemaStorage
+
+if TYPE_CHECKING:
+    from dlt import Pipeline, Schema
 
 
 class Resolved:
@@ -31,3 +36,17 @@ class Resolved:
         if key not in known:
             known[key] = make()
         return known[key]
+
+
+class KeptSchemas(LiveSchemaStorage):
+    """A pipeline's schemas, each read from its file once: nobody else writes them meanwhile."""
+
+    def __getitem__(self, name: str) -> Schema:
+        """Return a schema."""
+        return self.live_schemas.get(name) or super().__getitem__(name)
+
+
+def keep_schemas(pipeline: Pipeline) -> Pipeline:
+    """Have a pipeline read its schemas once, and return it."""
+    pipeline._schema_storage.__class__ = KeptSchemas  # noqa: SLF001 - dlt has no setting for it
+    return pipeline

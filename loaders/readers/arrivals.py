@@ -77,7 +77,10 @@ class Arrivals:
         return partial(json_arrival, kind=kind, key_lists=key_lists, are_all=False)
 
     def key_lists(self, kind: str, path: Path, rows: int | None = None) -> list[list[str]]:
-        """Return each list of keys of an object of a file of JSON, or of its first rows."""
+        """Return each list of keys of an object of a file of JSON, or of its first rows.
+
+        The most usual is the first.
+        """
         with self.flowing(kind, path) as place:
             found = self.connection.execute(json_key_lists(place, kind, rows)).fetchall()
-        return sorted(list(keys) for (keys,) in found)
+        return [list(keys) for (keys,) in found]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from loaders.readers.formats import Arrival
     from loaders.shape import Shape
 
-LISTED_ROWS: Final = 1_000
+LISTED_ROWS: Final = 100_000
 """Up to so many refused rows are found again by their line; beyond, by their reason."""
 BROKEN: Final = (
     "(select line, any_value(csv_line) as payload, "

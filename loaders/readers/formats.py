@@ -33,6 +33,8 @@ _BRACE: Final = "starts_with(ltrim(line, ' \t\r'), '{')"
 """Valid JSON that begins so is an object: cheaper than json_type."""
 KEEP_BROKEN: Final = "store_rejects=true, rejects_table='broken', rejects_scan='broken_scan'"
 """Option of read_csv: lines that are no rows go to the table `broken`."""
+SMALL: Final = ", buffer_size=4194304"
+"""Option of read_csv: not more than 4 MB of a file are read for its first rows."""
 KEY_LISTS: Final = 20
 """So many kinds of objects in a JSON Lines file are told apart at a glance."""
 NESTED: Final = re.compile(r"\]$|^(STRUCT|MAP|UNION)\(")
@@ -170,43 +172,50 @@ def json_arrival(
     Args:
         place: where its bytes are.
         kind: `jsonl` or `array`.
-        key_lists: the keys of one object each, in their order.
+        key_lists: the keys of one object each, in their order; the most usual first.
         are_all: whether there are no others; else an object unlike any is novel.
     """
-    keys = sorted({key for keys in key_lists for key in keys})
+    usual = list(dict.fromkeys(key_lists[0])) if key_lists else []
+    keys = [*usual, *sorted({key for keys in key_lists for key in keys} - {*usual})]
     paths = ", ".join(literal(json_path(key)) for key in keys)
-    known = "".join(f", [{', '.join(map(literal, keys))}]" for keys in key_lists[:KEY_LISTS])
+    known = "".join(f", {_list(keys)}" for keys in key_lists[:KEY_LISTS])
     return Arrival(
         relation=(
             # whatever DuckDB evaluates beforehand, it asks nothing of a text that is no object
-            "select line, is_object, _object, "
-            f"json_extract_string(_object, [{paths}]) as _values "
-            "from (select line, is_object, case when is_object then line end as _object "
-            f"from (select line, case when json_valid(line) then {_BRACE} end as is_object "
-            f"from ({_texts(place, kind, KEEP_BROKEN)})))"
+            "select *, case when is_usual then json_extract_string(_object, '$.*') "
+            f"else json_extract_string(_object, [{paths}]) end as _values "
+            "from (select *, case when is_object then line end as _object, "
+            f"_keys = {_list(usual)}::varchar[] as is_usual "
+            "from (select *, case when _keys is null then null when len(_keys) > 0 then true "
+            f"else {_BRACE} end as is_object "
+            "from (select line, case when json_valid(line) then json_keys(line) end as _keys "
+            f"from ({_texts(place, kind, KEEP_BROKEN)}))))"
         ),
         fields={key: f"_values[{number}]" for number, key in enumerate(keys, 1)},
         key_lists=key_lists,
         payload="line",
         unreadable="case when is_object is null then 'not valid JSON' "
-        "when not is_object then 'not a JSON object' end",
+        "when not is_object then 'not a JSON object' "
+        "when not is_usual and len(list_distinct(_keys)) < len(_keys) "
+        "then 'a key occurs twice' end",
         is_blank="is_object is null and trim(coalesce(line, '')) = ''",
         # as many keys as values: none is unknown, and their list need not be compared
         is_novel="false"
         if are_all
         else "case when not coalesce(is_object, false) then false "
-        "when len(json_keys(_object)) = list_count(_values) then false "
-        f"else json_keys(_object) not in ([]::varchar[]{known}) end",
+        "when len(_keys) = list_count(_values) then false "
+        f"else _keys not in ([]::varchar[]{known}) end",
     )
 
 
 def json_key_lists(place: Path, kind: str, rows: int | None = None) -> str:
     """Return SQL that gives each list of keys that an object of a file of JSON has."""
     some = f" limit {rows}" if rows else ""
-    lines = _texts(place, kind, "ignore_errors=true")
+    lines = _texts(place, kind, f"ignore_errors=true{SMALL if rows else ''}")
     return (
         "select json_keys(line) as keys "
-        f"from (select * from ({lines}) where json_valid(line) and {_BRACE}{some}) group by keys"
+        f"from (select * from ({lines}) where json_valid(line) and {_BRACE}{some}) group by keys "
+        "order by count(*) desc, keys"
     )
 
 

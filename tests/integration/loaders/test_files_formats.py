@@ -101,6 +101,27 @@ def test_a_key_that_comes_late_in_a_file_is_found(drop: DropFolder) -> None:
     assert drop.rejects()[0][:2] == ("a.jsonl.gz", "17001")
 
 
+def test_values_are_found_by_their_keys_in_whatever_order(drop: DropFolder) -> None:
+    drop.write(
+        "a.jsonl",
+        '{"id": 1, "name": "A", "amount": 1.5}\n'
+        '{"id": 2, "name": {"first": "B"}, "amount": null}\n'
+        '{"amount": 3.5, "name": "C", "id": 3}\n'
+        '{"id": 4, "amount": 4.5}\n'
+        '{"id": 5, "id": 50, "name": "E", "amount": 5.5}\n'
+        "{}\n",
+    )
+    assert drop.counts() == (6, 5, 1)
+    assert "a key occurs twice" in drop.rejects()[0][2]
+    assert drop.rows("id, name, amount, _line") == [
+        (1, "A", Decimal("1.50"), 1),
+        (2, '{"first":"B"}', None, 2),
+        (3, "C", Decimal("3.50"), 3),
+        (4, None, Decimal("4.50"), 4),
+        (None, None, None, 6),
+    ]
+
+
 def test_a_time_zone_is_that_of_its_row_alone(drop: DropFolder) -> None:
     """DuckDB gives a time without a zone the named zone of the row before."""
     times = {
