@@ -7,6 +7,7 @@ package until it is complete; so it may be run again as often as need be.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -30,6 +31,8 @@ MEMORY_LIMIT = "400MB"
 """What DuckDB may hold of the warehouse while rows stream through it."""
 ORDERED = "set preserve_insertion_order = {};\n"
 """A merge need not keep the order of rows; kept, the checkpoint writes most of them once more."""
+ALIAS = re.compile(r"(?<= )d(?= WHERE | USING )|\bd(?=\.\")")
+"""dlt's name for the table that is merged into: a JSON column named so would be looked into."""
 COMPLETED = "completed_jobs"
 STARTED = "started_jobs"
 
@@ -106,7 +109,7 @@ class MergingClient(DuckDbClient):
         with self.sql_client.with_staging_dataset():
             staging = self.sql_client.make_qualified_table_name(table)
         both = f"(select * from {staging} union all by name select * from {_rows(files)})"
-        sql = script.read_text().replace(staging, both)
+        sql = ALIAS.sub("_dlt_merged", script.read_text()).replace(staging, both)
         script.write_text(f"{ORDERED.format('false')}{sql}\n{ORDERED.format('true')}")
 
 

@@ -38,7 +38,7 @@ def as_json(row: Any) -> str:
         return orjson.dumps(row, default=str).decode()
     except TypeError:
         text = json.dumps(row, default=str, ensure_ascii=False)
-        return text.encode(errors="replace").decode()
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _number(text: str) -> float | Decimal:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SAID = 200
 """So many letters of an answer are told."""
 REFUSED = (401, 403)
+NOT_TO_US = "authenticat|nopermission|no permission|access_?refused|password"
+NOT_AS_ASKED = {"ResponseError", "ChannelClosedByBroker"}
 SERVER_SIDE = 500
 TOO_MANY = 429
 
@@ -44,7 +46,7 @@ def explain(error: BaseException, source: str) -> LoaderError:
             return _not_taken(cause, causes[-1], source)
     root = causes[-1]
     return LoaderError(
-        f"Loading '{source}' failed: {type(root).__name__}: {_first_line(root)}. Nothing of this "
+        f"Loading '{source}' failed: {type(root).__name__}: {first_line(root)}. Nothing of this "
         f"load is visible; `tidemill load {source}` tries it again, `--debug` shows the whole "
         "trace."
     )
@@ -73,7 +75,7 @@ def _tell(cause: BaseException, source: str) -> LoaderError | None:
 def _not_taken(failed: Any, root: BaseException, source: str) -> LoaderError:
     """Tell why the warehouse did not take what was loaded, and the way out."""
     said = re.findall(r"(?m)^[\w.]*(?:Exception|Error): (.+)$", str(root))
-    reason = said[-1].rstrip(".") if said else _first_line(root)
+    reason = said[-1].rstrip(".") if said else first_line(root)
     told = f"The warehouse did not take what '{source}' brought: {reason}. "
     if not failed.pipeline.has_pending_data:
         return WarehouseFailed(
@@ -131,7 +133,7 @@ def _tell_requests(cause: BaseException, source: str) -> LoaderError | None:
         )
     if name in {"JSONDecodeError", "InvalidJSONError"}:
         return SourceUnreachable(
-            f"The source '{source}' sent a page that is not whole JSON: {_first_line(cause)}. "
+            f"The source '{source}' sent a page that is not whole JSON: {first_line(cause)}. "
             f"{_safe(source)}"
         )
     return None
@@ -140,27 +142,38 @@ def _tell_requests(cause: BaseException, source: str) -> LoaderError | None:
 def _tell_sqlalchemy(cause: BaseException, source: str) -> LoaderError | None:
     if type(cause).__name__ in {"ArgumentError", "NoSuchModuleError"}:
         return SettingMissing(
-            f"The source '{source}' has no address that SQLAlchemy can read: {_first_line(cause)}. "
+            f"The source '{source}' has no address that SQLAlchemy can read: {first_line(cause)}. "
             f"Set SOURCES__{source.upper()}__URL, or `url` in .dlt/secrets.toml, such as "
             "postgresql+psycopg2://user:password@host/database."
         )
     if type(cause).__name__ not in {"OperationalError", "InterfaceError", "DatabaseError"}:
         return None
     return SourceUnreachable(
-        f"The database of the source '{source}' does not answer: {_first_line(cause)}. Check that "
+        f"The database of the source '{source}' does not answer: {first_line(cause)}. Check that "
         f"it runs, and SOURCES__{source.upper()}__URL. {_safe(source)}"
     )
 
 
 def _tell_queue(cause: BaseException, source: str) -> LoaderError | None:
+    said, setting = first_line(cause), f"SOURCES__{source.upper()}__URL"
+    if re.search(NOT_TO_US, f"{type(cause).__name__} {said}", re.IGNORECASE):
+        return SourceRefused(
+            f"The queue of the source '{source}' refused us: {said}. Check user, password and what "
+            f"they may do: {setting}. No message was acknowledged. {_safe(source)}"
+        )
+    if type(cause).__name__ in NOT_AS_ASKED or "UNKNOWN_TOPIC" in said:
+        return SourceRefused(
+            f"The queue of the source '{source}' answers, but not as asked: {said}. Check the name "
+            f"of what is read. No message was acknowledged. {_safe(source)}"
+        )
     return SourceUnreachable(
-        f"The queue of the source '{source}' does not answer: {_first_line(cause)}. Check that it "
-        f"runs, and SOURCES__{source.upper()}__URL. No message was acknowledged. {_safe(source)}"
+        f"The queue of the source '{source}' does not answer: {said}. Check that it runs, and "
+        f"{setting}. No message was acknowledged. {_safe(source)}"
     )
 
 
 def _tell_duckdb(cause: BaseException, source: str) -> LoaderError | None:
-    text = _first_line(cause)
+    text = first_line(cause)
     if "lock" in text and type(cause).__name__ == "IOException":
         return WarehouseBusy(
             "Cannot open the warehouse: another process has the DuckDB file open. Close it, or "
@@ -174,7 +187,7 @@ def _tell_duckdb(cause: BaseException, source: str) -> LoaderError | None:
 def _tell_psycopg2(cause: BaseException, source: str) -> LoaderError | None:
     if type(cause).__name__ not in {"OperationalError", "InterfaceError", "DiskFull"}:
         return None
-    return WarehouseFailed(f"The warehouse does not answer: {_first_line(cause)}. {_safe(source)}")
+    return WarehouseFailed(f"The warehouse does not answer: {first_line(cause)}. {_safe(source)}")
 
 
 _TELLERS = {
@@ -218,7 +231,8 @@ def _reason(cause: BaseException) -> str:
     return (found.group(1) or found.group(2)) if found else type(cause).__name__
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Return what an error says in its first line, without a password."""
     text = str(error).strip().splitlines()
     line = text[0] if text else type(error).__name__
     return re.sub(r"//([^:@/\s]*):[^@\s]*@", r"//\1@", line).rstrip(".")

@@ -43,6 +43,8 @@ def rejected(rows: pa.Table) -> Any:
 def rejects(table: str, found: Sequence[dict[str, str]], *, load_id: str) -> Any:
     """Return what a reader itself refuses as a dlt item that goes to the table `_rejects`.
 
+    Of two with the same payload each is one, by its position.
+
     Args:
         table: the raw table that the rows were meant for.
         found: for each row its reason, payload, origin and position.
@@ -51,7 +53,7 @@ def rejects(table: str, found: Sequence[dict[str, str]], *, load_id: str) -> Any
     now = datetime.fromtimestamp(float(load_id), UTC)
     rows = [
         {
-            "reject_id": reject_id(table, one["payload"]),
+            "reject_id": _reject_id(table, one["position"], one["payload"]),
             "table_name": table,
             **{name: text.replace("\0", SHOWN_NUL) for name, text in one.items()},
             "rejected_at": now,
@@ -62,6 +64,6 @@ def rejects(table: str, found: Sequence[dict[str, str]], *, load_id: str) -> Any
     return rejected(pa.Table.from_pylist(rows))
 
 
-def reject_id(table: str, payload: str) -> str:
-    """Return the id that gate one gives to a row: the same whenever it is read again."""
-    return md5(f"{table}|{payload}".encode(), usedforsecurity=False).hexdigest()
+def _reject_id(*parts: str) -> str:
+    """Return the id that is the same whenever a row is read again."""
+    return md5("|".join(parts).encode(), usedforsecurity=False).hexdigest()

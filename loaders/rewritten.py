@@ -1,4 +1,4 @@
-"""What an older version of a file left goes in the moment in which its new version is committed.
+"""What goes in the moment in which a load is committed: older editions of files, doubled rejects.
 
 Until then, whatever happens to the load, readers have the old rows.
 """
@@ -27,7 +27,26 @@ def commit(client: SqlJobClientBase, load_id: str, complete: Any) -> None:
     with client.sql_client.begin_transaction():
         for sql in _deletions(client, load_id):
             client.sql_client.execute_sql(sql, load_id, load_id)
+        if REJECTS in client.schema.tables:
+            client.sql_client.execute_sql(_doubled(client), load_id)
         complete(load_id)
+
+
+def _doubled(client: SqlJobClientBase) -> str:
+    """Return what deletes all but one of a load's rejects with the same id.
+
+    dlt's merge looks at what is there, and not whether a row comes twice.
+    """
+    table = client.sql_client.make_qualified_table_name(REJECTS)
+    place = "ctid" if "postgres" in str(client.config.destination_type) else "rowid"
+    numbered = (
+        f"select {place} as place, row_number() over (partition by reject_id) as number "
+        f"from {table} where _dlt_load_id = %s"
+    )
+    return (
+        f"delete from {table} where {place} in "
+        f"(select place from ({numbered}) as numbered where number > 1)"
+    )
 
 
 def _deletions(client: SqlJobClientBase, load_id: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from loaders.errors import SourceRefused
 from loaders.readers.queue import Message, from_json
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 SECONDS: Final = 30.0
 """How long the cluster has for an answer."""
 SILENCE: Final = 1.0
+TOMBSTONE: Final = "has a key and no value: a tombstone"
 EOF: Final = KafkaError._PARTITION_EOF  # noqa: SLF001 - its public name for a constant
 
 
@@ -29,14 +31,27 @@ class KafkaTopic:
         topic: the topic's name.
         group: the consumer group's name.
         settings: further settings of librdkafka, such as `security.protocol`.
+        key: the column that a message's key goes to; without one it is left out.
+
+    Raises:
+        SourceRefused: the group has read further than the topic goes.
     """
 
     def __init__(
-        self, servers: str, topic: str, group: str, settings: Mapping[str, Any] | None = None
+        self,
+        servers: str,
+        topic: str,
+        group: str,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        key: str | None = None,
     ) -> None:
         self.origin = self.topic = topic
+        self.key = key
+        self.assigned: Partition | None = None
         ours = {"enable.auto.commit": False, "enable.partition.eof": True}
-        place = {"bootstrap.servers": servers, "group.id": group}
+        # a partition that is read to its end holds up the next answer for so long
+        place = {"bootstrap.servers": servers, "group.id": group, "fetch.wait.max.ms": 50}
         self.consumer = Consumer({**place, **(settings or {}), **ours})
         self.partitions = self._partitions()
         self.unread = sorted(self.partitions, key=lambda one: one.tries(one.base))
@@ -72,8 +87,10 @@ class KafkaTopic:
         self.consumer.close()
 
     def _read(self, partition: Partition, count: int) -> list[Message]:
-        self.consumer.assign([TopicPartition(self.topic, partition.number, partition.next)])
-        page: list[Message] = []
+        page = partition.trimmed()
+        if not page and partition.next < partition.end and self.assigned is not partition:
+            self.consumer.assign([TopicPartition(self.topic, partition.number, partition.next)])
+            self.assigned = partition
         while partition.next < partition.end and not page:
             for found in self.consumer.consume(min(count, partition.end - partition.next), SILENCE):
                 if (error := found.error()) and error.code() == EOF:
@@ -81,7 +98,7 @@ class KafkaTopic:
                 elif error:
                     raise KafkaException(error)
                 else:
-                    page.append(partition.take(int(found.offset() or 0), found.value() or b""))
+                    page.append(partition.take(found, self.key))
         if page:
             self._commit(partition)  # that they have been delivered
         return page
@@ -89,6 +106,7 @@ class KafkaTopic:
     def _wait(self, seconds: float) -> None:
         places = [TopicPartition(self.topic, one.number, one.next) for one in self.partitions]
         self.consumer.assign(places)
+        self.assigned = None
         self.consumer.poll(seconds)
         for partition in self.partitions:
             partition.end = self._bounds(partition.number)[1]
@@ -100,7 +118,15 @@ class KafkaTopic:
             raise KafkaException(topic.error)
         places = [TopicPartition(self.topic, number) for number in topic.partitions]
         committed = self.consumer.committed(places, SECONDS)
-        return [Partition(one, *self._bounds(one.partition)) for one in committed]
+        found = [Partition(one, *self._bounds(one.partition)) for one in committed]
+        for one in found:
+            if one.base > one.end:
+                raise SourceRefused(
+                    f"The group has read up to {one.base} of partition {one.number} of the topic "
+                    f"'{self.topic}', which ends at {one.end}: it was made anew. Read it with "
+                    "another group into another table: its messages have the old ones' numbers."
+                )
+        return found
 
     def _bounds(self, number: int) -> tuple[int, int]:
         place = TopicPartition(self.topic, number)
@@ -119,6 +145,8 @@ class Partition:
     def __init__(self, committed: Any, first: int, end: int) -> None:
         self.number = int(committed.partition)
         self.base = self.next = self.start = max(int(committed.offset), first)
+        self.gap = (int(committed.offset), first) if 0 <= committed.offset < first else None
+        """Offsets that the topic lost before they were read: from, and up to before."""
         self.end = end
         ranges = [part.split(":") for part in (committed.metadata or "").split() if ":" in part]
         self.before = [(int(upto), int(times)) for upto, times in ranges]
@@ -128,11 +156,29 @@ class Partition:
         """Return how many earlier loads a message was delivered to."""
         return next((times for upto, times in self.before if offset < upto), 0)
 
-    def take(self, offset: int, body: bytes) -> Message:
-        """Return the message at an offset, which is delivered now."""
+    def trimmed(self) -> list[Message]:
+        """Return what stands for the messages that are gone, once."""
+        if self.gap is None:
+            return []
+        (begin, end), self.gap = self.gap, None
+        problem = f"offsets {begin} to {end - 1} were deleted by the topic before they were loaded"
+        return [Message(self._id(end - 1), None, problem=problem)]
+
+    def take(self, found: Any, key: str | None) -> Message:
+        """Return a message of Kafka's, which is delivered now."""
+        offset = int(found.offset() or 0)
         self.next = offset + 1
-        times = self.tries(offset) + 1
-        return from_json(f"{self.number}-{offset:020}", body, times)
+        times, value = self.tries(offset) + 1, found.value()
+        name = (found.key() or b"").decode(errors="backslashreplace")
+        if value is None:
+            return Message(self._id(offset), None, times, body=name, problem=TOMBSTONE)
+        message = from_json(self._id(offset), value, times)
+        if key is None or message.fields is None:
+            return message
+        return message._replace(fields={**message.fields, key: name})
+
+    def _id(self, offset: int) -> str:
+        return f"{self.number}-{offset:020}"
 
     def tried(self) -> str:
         """Return what stands beside the committed offset."""

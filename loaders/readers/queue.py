@@ -19,6 +19,7 @@ from loaders.commit import after_commit, at_end, load_again
 from loaders.dispositions import REPLACE_KEYS
 from loaders.drift import FREEZE, contracted
 from loaders.exact import as_json, parsed
+from loaders.explain import first_line
 from loaders.gate import normalize
 from loaders.quarantine import rejects
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 
 MESSAGES_AT_ONCE: Final = 10_000
+ID: Final = "message_id"
 MESSAGE_ID: Final = columns(message_id="text")
 APART: Final = {3: 100, 2: 10, 1: 1}
 """Tries left to a message that comes again, to how many messages are then loaded together."""
@@ -192,7 +194,7 @@ class _Page(list[dict[str, Any]]):
     """Rows for the gate, which know where they come from."""
 
     def __init__(self, origin: str, messages: Sequence[Message]) -> None:
-        super().__init__({**(m.fields or {}), "message_id": m.message_id} for m in messages)
+        super().__init__(map(_row, messages))
         self.origin = origin
 
 
@@ -204,8 +206,15 @@ def _text(message: Message) -> str:
     """Return a message as the gate would keep it."""
     if message.fields is None:
         return message.body
-    fields = {**message.fields, "message_id": message.message_id}
-    return as_json(fields)
+    return as_json(_row(message))
+
+
+def _row(message: Message) -> dict[str, Any]:
+    """Return a message's fields with its id; one of its own with that name becomes another."""
+    fields = message.fields or {}
+    if ID in fields:
+        fields = {f" {ID}" if name == ID else name: value for name, value in fields.items()}
+    return {**fields, ID: message.message_id}
 
 
 def _held(table: str, ids: list[str]) -> set[str]:
@@ -228,6 +237,11 @@ def _held(table: str, ids: list[str]) -> set[str]:
 
 
 def _tell_lag(table: str, broker: Broker) -> None:
-    waiting = broker.lag()
+    try:
+        waiting = broker.lag()
+    except Exception as error:  # noqa: BLE001 - all is loaded and acknowledged: that holds
+        why = first_line(error)
+        tally().notices.append(f"How many messages of '{table}' wait cannot be told: {why}.")
+        return
     if waiting:
         tally().notices.append(f"{waiting:,} messages of '{table}' wait for the next load.")

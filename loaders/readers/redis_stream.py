@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import redis
 
 from loaders.addresses import read_address
-from loaders.readers.queue import Message
+from loaders.readers.queue import Message, from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,6 +16,7 @@ OLDEST: Final = "0-0"
 CLAIM_AFTER: Final = 900.0
 COUNT_BEHIND: Final = "return #redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+')"
 MOST_PENDING: Final = 1_000_000
+NO_TEXT: Final = "holds bytes that are no UTF-8"
 GONE: Final = "the stream was trimmed before this message was loaded"
 
 
@@ -32,6 +33,8 @@ class RedisStream:
         consumer: our name in the group; machines that load side by side have one each.
         claim_after: seconds after which another consumer's message, received and not
             acknowledged, is taken to be left behind: more than its longest load.
+        body: the field that holds the message as a JSON object; without one, a message's fields
+            are its columns.
     """
 
     def __init__(
@@ -42,9 +45,11 @@ class RedisStream:
         *,
         consumer: str = "tidemill",
         claim_after: float = CLAIM_AFTER,
+        body: str | None = None,
     ) -> None:
         self.origin = self.stream = stream
         self.group = group
+        self.body = body
         self.consumer = consumer
         self.claim_after = claim_after
         self.pending_from = OLDEST
@@ -52,7 +57,7 @@ class RedisStream:
         self.waiting = [self._own, self._claimed]
         with read_address("redis://user:password@host:6379/0"):
             self.client = redis.Redis.from_url(
-                url, decode_responses=True, encoding_errors="replace"
+                url, decode_responses=True, encoding_errors="surrogateescape"
             )
         self._ensure_group()
 
@@ -104,7 +109,7 @@ class RedisStream:
                 self.stream, self.group, self.consumer, idle, self.claim_from, count
             )
             self.claim_from = answer[0] if answer[0] != OLDEST else None
-            page = _messages(answer[1])
+            page = self._messages(answer[1])
         return self._with_deliveries(page)
 
     def _read(self, after: str, count: int, wait: float) -> list[Message]:
@@ -112,7 +117,26 @@ class RedisStream:
         answer: Any = self.client.xreadgroup(
             self.group, self.consumer, {self.stream: after}, count, block
         )
-        return _messages(answer[0][1] if answer else [])
+        return self._messages(answer[0][1] if answer else [])
+
+    def _messages(
+        self, entries: Iterable[tuple[str | None, dict[str, str] | None]]
+    ) -> list[Message]:
+        return [self._message(one, fields) for one, fields in entries if one is not None]
+
+    def _message(self, message_id: str, fields: dict[str, str] | None) -> Message:
+        if not fields:
+            return Message(message_id, None, problem=GONE)
+        if self.body in fields:
+            return from_json(message_id, _raw(fields[self.body]), 1)
+        if self.body:
+            problem = f"has no field '{self.body}'"
+            return Message(message_id, None, body=str(fields), problem=problem)
+        text = "".join([*fields, *fields.values()])
+        if not text.isascii() and text.encode(errors="replace") != _raw(text):
+            shown = str({_raw(name): _raw(value) for name, value in fields.items()})
+            return Message(message_id, None, body=shown, problem=NO_TEXT)
+        return Message(message_id, fields)
 
     def _with_deliveries(self, page: list[Message]) -> list[Message]:
         if not page:
@@ -125,14 +149,10 @@ class RedisStream:
         return [message._replace(deliveries=times.get(message.message_id, 1)) for message in page]
 
 
-def _messages(entries: Iterable[tuple[str | None, dict[str, Any] | None]]) -> list[Message]:
-    return [
-        Message(message_id, fields) if fields else Message(message_id, None, problem=GONE)
-        for message_id, fields in entries
-        if message_id is not None
-    ]
-
-
 def _in_order(message_id: str) -> tuple[int, int]:
     moment, _, number = message_id.partition("-")
     return int(moment), int(number)
+
+
+def _raw(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")

@@ -154,6 +154,14 @@ def test_what_is_no_object_is_rejected(duckdb_target: Target) -> None:
     assert fetch(duckdb_target, sql) == [(text, "not a JSON object") for text in texts]
 
 
+def test_a_bad_row_that_comes_twice_is_one_reject(target: Target) -> None:
+    with Web(lambda *_: {"items": [{"id": "x"}, {"id": "x"}, {"id": "y"}]}) as web:
+        assert counts(loaded(target, web)) == [(3, 0, 1, 2)]
+        assert counts(loaded(target, web)) == [(3, 0, 3, 0)]
+    sql = "select count(*), count(distinct reject_id) from raw_web._rejects"
+    assert fetch(target, sql) == [(2, 2)]
+
+
 @pytest.mark.parametrize(
     ("answer", "told"),
     [

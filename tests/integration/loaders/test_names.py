@@ -61,3 +61,17 @@ def test_of_pages(pages: list[list[dict[str, Any]]], target: Target) -> None:
     names = 'id, id_2, e, e_2, _line, "数量"'
     found = rows(target, f"select {names} from raw_odd.things order by id")
     assert found == [ROW, (2, None, None, None, None, None)]
+
+
+def test_columns_that_are_named_like_parts_of_a_merge(target: Target) -> None:
+    declared = columns(id="bigint", d="json", s="json", page="json", held="json", n="bigint")
+    hints: Any = {"primary_key": "id", "columns": declared, "write_disposition": REPLACE_KEYS}
+    nested = {name: {"id": 5, "n": 6} for name in ("d", "s", "page", "held")}
+
+    def odd(n: int) -> Any:
+        page = [{"id": 1, "n": n, **nested}]
+        return dlt.source(lambda: dlt.resource(page, name="things", **hints), name="odd")()
+
+    for n in (1, 2):
+        load(odd(n), target=target)
+    assert rows(target, "select id, n from raw_odd.things") == [(1, 2)]

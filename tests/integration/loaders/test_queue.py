@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis import Redis
 
-from loaders.errors import LoaderError
+from loaders.errors import LoaderError, SourceRefused
 from loaders.load import load
 from loaders.readers import queue
 from loaders.readers.queue import Batch, messages
@@ -170,6 +170,50 @@ def test_messages_of_a_dead_consumer_are_claimed(
     assert counts(claiming) == [(5, 5, 0, 0)]
     assert client.xpending("payments", GROUP)["pending"] == 0
     dead.close()
+
+
+def test_what_is_no_text_is_rejected_and_a_messages_own_id_is_kept(
+    duckdb_target: Target, redis_url: str, client: Redis
+) -> None:
+    client.xadd("payments", {"payment_id": 1, "message_id": "theirs"})
+    client.xadd("payments", {"payment_id": 2, "note": b"\xff\xfe"})
+    assert counts(load(payment_queue(redis_url), target=duckdb_target)) == [(2, 1, 0, 1)]
+    sql = "select payment_id, message_id_2 from raw_payment_queue.payments"
+    assert fetch(duckdb_target, sql) == [(1, "theirs")]
+    sql = "select reason, payload from raw_payment_queue._rejects"
+    shown = r"{b'payment_id': b'2', b'note': b'\xff\xfe'}"
+    assert fetch(duckdb_target, sql) == [("holds bytes that are no UTF-8", shown)]
+
+
+def test_a_message_may_be_json_in_one_field(
+    duckdb_target: Target, redis_url: str, client: Redis
+) -> None:
+    exact = '{"payment_id": 1, "note": 0.12345678901234567890}'
+    for fields in ({"data": exact}, {"data": "{"}, {"data": "{"}, {"other": "1"}):
+        client.xadd("payments", fields)
+    source = small(redis_url, Batch(), body="data")
+    assert counts(load(source, target=duckdb_target)) == [(4, 1, 0, 3)]
+    sql = "select payment_id, note from raw_payment_queue.payments"
+    assert fetch(duckdb_target, sql) == [(1, "0.12345678901234567890")]
+    sql = "select reason from raw_payment_queue._rejects order by 1"
+    told = ["has no field 'data'", "not valid JSON", "not valid JSON"]
+    assert fetch(duckdb_target, sql) == [(reason,) for reason in told]
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("redis://ann:hush@", "refused us: .* Check user, password"),
+        ("redis://", "answers, but not as asked: WRONGTYPE"),
+    ],
+)
+def test_a_queue_that_does_not_answer_as_asked_is_told(
+    duckdb_target: Target, redis_url: str, client: Redis, address: str, told: str
+) -> None:
+    client.set("payments", "no stream")
+    with pytest.raises(SourceRefused, match=told) as error:
+        load(payment_queue(redis_url.replace("redis://", address)), target=duckdb_target)
+    assert "hush" not in str(error.value)
 
 
 def test_a_trimmed_message_is_told_as_a_reject(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import dlt
 import pytest
 
-from loaders.errors import LoaderError
+from loaders.errors import LoaderError, SourceRefused
 from loaders.load import load
 from loaders.readers import queue
 from loaders.readers.queue import Batch, messages
@@ -150,3 +150,15 @@ def test_a_message_is_waited_for_when_asked(duckdb_target: Target, cluster: Clus
         {"payment_id": 2, "amount": "1.50"}
     ]
     broker.close()
+
+
+def test_a_topic_that_was_made_anew_is_told(duckdb_target: Target, cluster: Cluster) -> None:
+    cluster.send(1)
+    consumer = kafka.Consumer(
+        {"bootstrap.servers": cluster.servers, "group.id": "tidemill", **QUIET}
+    )
+    place = kafka.TopicPartition("payments", 1, 500)
+    consumer.commit(offsets=[place], asynchronous=False)
+    consumer.close()
+    with pytest.raises(SourceRefused, match=r"read up to 500 of partition 1 .* ends at 1"):
+        load(source(cluster), target=duckdb_target)
