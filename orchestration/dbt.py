@@ -103,6 +103,7 @@ def build(
     *,
     unit_tests: bool = True,
     whole: bool = True,
+    tested_until: str = "",
 ) -> dict[str, Any]:
     """Build and test the models and return what came of it (see `account`).
 
@@ -116,6 +117,7 @@ def build(
             that are new to SQL that has passed them.
         whole: whether every model was built once; if not, tests that look at models beside the
             selection are left out.
+        tested_until: the load up to which rows have passed the test `unique`; '' for none.
 
     Raises:
         NothingBuilt: dbt could not begin: the project does not parse, say.
@@ -129,6 +131,7 @@ def build(
     if not whole:
         command += ["--indirect-selection", "buildable"]
     watch = Watch(emit)
+    os.environ["TIDEMILL_TESTED_UNTIL"] = tested_until
     try:
         built = _invoke(current, command, callbacks=[watch, _print])
     finally:

@@ -12,7 +12,7 @@ from orchestration.outcome import Outcome
 from orchestration.steps import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from loaders.warehouse import Target
     from orchestration.steps import Request
@@ -37,8 +37,15 @@ def transform(request: Request, emit: Emit) -> Outcome:
         if selection is None:
             return _as_before(request, seen)
         with audit.pending(warehouse, request.argument, request.run_id):
-            tests = {"unit_tests": changed is None, "whole": dbt.is_whole(there)}
-            detail = dbt.build(request, selection, emit, **tests)
+            until = "" if changed is None else _tested_until(request, dbt.sources())
+            detail = dbt.build(
+                request,
+                selection,
+                emit,
+                unit_tests=changed is None,
+                whole=dbt.is_whole(there),
+                tested_until=until,
+            )
         return Outcome(detail={**detail, "seen": seen, "build": request.run_id})
 
 
@@ -82,6 +89,13 @@ def _changed(request: Request, seen: dict[str, Any], warehouse: Target) -> set[s
     if not request.only_new or before.get("project") != seen["project"] or audit.marks(warehouse):
         return None
     return audit.changed(warehouse, before["loads"], set(request.idle))
+
+
+def _tested_until(request: Request, sources: Collection[str]) -> str:
+    """Return the newest load up to which a build that passed had the rows of all that it reads."""
+    seen = request.before["seen"]["loads"] if request.before else {}
+    chosen = request.argument.replace("source:", "").replace("+", "").split() or sources
+    return min((seen.get(name, "") for name in chosen), default="")
 
 
 def _as_before(request: Request, seen: dict[str, Any]) -> Outcome:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from tests.integration.dbt import raw_tables
 from tests.integration.dbt.test_increments import RUN, at, event, item, load, order, user
 from tests.integration.dbt.warehouses import PROJECT
 
@@ -94,3 +96,26 @@ def test_a_selection_builds_where_nothing_was_built(warehouse: Warehouse) -> Non
     assert statuses["fct_orders"] == "success"
     assert statuses["unique_fct_orders_order_id"] == "pass"
     assert "dim_products" not in statuses
+
+
+@pytest.mark.parametrize(
+    ("until", "doubled", "status"),
+    [("", 1, "fail"), (1, 2, "fail"), (2, 2, "pass"), (2, 1, "pass"), (1, None, "pass")],
+)
+def test_rows_that_were_tested_are_only_what_new_ones_are_held_against(
+    warehouse: Warehouse, until: int | str, doubled: int | None, status: str
+) -> None:
+    load(warehouse, 1, events=[event("a", "f1", 2)])
+    warehouse.dbt(*RUN)
+    load(warehouse, 2, events=[event("b", "f2", 2)])
+    warehouse.dbt(*RUN)
+    if doubled:  # beside the row that was tested, one that came with this load
+        warehouse.execute(
+            "insert into intermediate.base_event_files__events (event_id, _key, _is_current, "
+            f"_load_id) values ('a', 'a', true, '{raw_tables.load_id(doubled)}')"
+        )
+    tested = raw_tables.load_id(until) if isinstance(until, int) else ""
+    environment = {**warehouse.environment, "TIDEMILL_TESTED_UNTIL": tested}
+    asked = replace(warehouse, environment=environment)
+    found = asked.try_dbt("test", "--select", "stg_event_files__events,test_name:unique")
+    assert found == {"unique_stg_event_files__events_event_id": status}
