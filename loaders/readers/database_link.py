@@ -32,6 +32,8 @@ DRIVERS: Final = {
     "mysql": "mysql+pymysql",
     "mariadb": "mysql+pymysql",
 }
+ENUMS: Final = {256: 247, 2048: 248}
+"""MySQL's flags of enums and sets, and the codes of those types."""
 FIRST_TIMES: Final = {
     "mysql": "'0001-01-01'",
     "mariadb": "'0001-01-01'",
@@ -120,9 +122,12 @@ class Link:
     def described(self, relation: str) -> list[tuple[str, Any]]:
         """Return the columns of a relation, each with its driver's code of its type."""
         with self._connected() as connection:
-            cursor = connection.exec_driver_sql(f"select * from {relation} where 1 = 0").cursor
-            found = cursor.description if cursor else ()
-            return [(str(column[0]), column[1]) for column in found]
+            sql = f"select * from {relation} q where 1 = 0"
+            cursor: Any = connection.exec_driver_sql(sql).cursor
+            fields = getattr(getattr(cursor, "_result", None), "fields", None)
+            if fields:  # PyMySQL's, whose description tells no enum from a text
+                return [(f.name, ENUMS.get(f.flags & (256 | 2048), f.type_code)) for f in fields]
+            return [(str(column[0]), column[1]) for column in cursor.description]
 
     def write(self, statements: Sequence[str]) -> None:
         """Run statements in one transaction."""

@@ -32,7 +32,7 @@ def pages(
     """Yield a table's rows page by page, in the order of its key."""
     if cursor:
         where = [*where, *selection.between(cursor, Range(no_later=selection.newest(cursor)))]
-    order = ", ".join(map(selection.quoted, reading.key))
+    order = ", ".join(map(selection.ordered, reading.key))
     size = int(reading.page_size or 0)
     last: tuple[Any, ...] | None = None
     while True:

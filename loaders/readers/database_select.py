@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 
 from loaders.columns import named
 from loaders.connection import shown
-from loaders.errors import SourceRefused
+from loaders.errors import SettingMissing, SourceRefused
 from loaders.naming import distinct
 
 if TYPE_CHECKING:
@@ -32,8 +33,10 @@ MYSQL_READ_AS: Final = {
 INSTANT: Final = "instant"
 SINGLE: Final = "single"
 DECIMAL: Final = "decimal"
+ENUM: Final = "enum"
 POSTGRES_KINDS: Final = {"timestamptz": INSTANT, "numeric": DECIMAL}
-MYSQL_KINDS: Final = {0: DECIMAL, 246: DECIMAL, 4: SINGLE, 7: INSTANT}
+MYSQL_KINDS: Final = {0: DECIMAL, 246: DECIMAL, 4: SINGLE, 7: INSTANT, 247: ENUM, 248: ENUM}
+HEXADECIMAL: Final = re.compile(r"\\x([0-9a-f]{2})*")
 REFUSED: Final = "no such|syntax error|incomplete input|Duplicate column"
 """What SQLite and MySQL say of a wrong statement in the words of a lost connection."""
 OURS: Final = ("_dlt_load_id", "_dlt_id")
@@ -58,18 +61,27 @@ class Selection:
 
     link: Link
     relation: str
-    """Quoted, or a query in brackets."""
+    """Quoted, or a query in brackets; it is called `q` in a SELECT."""
     columns: dict[str, str]
     """Each column's name in the warehouse and the SQL expression that it is read by."""
     names: dict[str, str]
     """Each column's name in the warehouse and its name in the source."""
     kinds: dict[str, str] = field(default_factory=dict)
     """What cannot be told of a column from what arrives: that it holds times with their zone
-    (INSTANT), numbers of 32 bits (SINGLE), or decimals with all their digits (DECIMAL)."""
+    (INSTANT), numbers of 32 bits (SINGLE), decimals with all digits (DECIMAL) or words (ENUM)."""
 
     def quoted(self, name: str) -> str:
         """Return a column as the source names and quotes it, by its name in the warehouse."""
         return self.link.quoted(self.names.get(name, name))
+
+    def ordered(self, name: str) -> str:
+        """Return a column as it is ordered by and compared with a value, in the same order.
+
+        A bare name in `order by` would be the text that the SELECT makes of it; and MySQL orders an
+        enum by its places, but compares it as text.
+        """
+        column = f"q.{self.quoted(name)}"
+        return f"cast({column} as char)" if self.kinds.get(name) == ENUM else column
 
     def sql(
         self,
@@ -84,7 +96,7 @@ class Selection:
         listed = ", ".join(f"{self.columns[n]} as {self.link.quoted(n)}" for n in chosen)
         conditions = " and ".join(f"({condition})" for condition in where if condition)
         return (
-            f"select {listed} from {self.relation}"
+            f"select {listed} from {self.relation} q"
             + (f" where {conditions}" if conditions else "")
             + (f" order by {order_by}" if order_by else "")
             + (f" limit {limit}" if limit else "")
@@ -111,12 +123,12 @@ class Selection:
         """Return the greatest value of a column, as the database gives it."""
         name = self.quoted(column)
         as_text = "::text" if self.link.kind == "postgresql" else ""  # of a year that Python lacks
-        return self.link.rows(f"select max({name}){as_text} from {self.relation}")[0][0]
+        return self.link.rows(f"select max({name}){as_text} from {self.relation} q")[0][0]
 
     def behind(self, key: Sequence[str], last: Sequence[Any]) -> str:
         """Return the condition that a row comes after another one in the order of the key."""
         values = [self.link.literal(value) for value in last]
-        names = [self.quoted(name) for name in key]
+        names = [self.ordered(name) for name in key]
         steps = [
             " and ".join(
                 [*(f"{names[i]} = {values[i]}" for i in range(at)), f"{names[at]} > {values[at]}"]
@@ -126,19 +138,39 @@ class Selection:
         behind = " or ".join(f"({step})" for step in steps)
         return f"{names[0]} >= {values[0]} and ({behind})"  # the first lets an index be used
 
-    def among(self, key: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-        """Return the condition that a row has one of these keys."""
+    def among(self, key: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+        """Return the condition that a row has one of these keys, as the warehouse has them.
+
+        Raises:
+            SettingMissing: the key is a time that SQLite has as some text.
+        """
+        forms = dict.fromkeys(form for row in rows for form in (tuple(row), self._as_bytes(row)))
+        found = [", ".join(map(self._own, key, form)) for form in forms]
         if len(key) == 1:
-            values = ", ".join(self.link.literal(row[0]) for row in rows)
-            return f"{self.quoted(key[0])} in ({values})"
-        return " or ".join(
-            "("
-            + " and ".join(
-                f"{self.quoted(n)} = {self.link.literal(v)}" for n, v in zip(key, row, strict=True)
-            )
-            + ")"
-            for row in rows
+            return f"{self.quoted(key[0])} in ({', '.join(found)})"
+        values = "values " if self.link.kind == "sqlite" else ""
+        listed = ", ".join(f"({row})" for row in found)
+        return f"({', '.join(map(self.quoted, key))}) in ({values}{listed})"
+
+    def _as_bytes(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        """Return a key with what may be bytes in the source as bytes; PostgreSQL reads the text."""
+        if self.link.kind == "postgresql":
+            return tuple(row)
+        return tuple(
+            bytes.fromhex(v[2:]) if isinstance(v, str) and HEXADECIMAL.fullmatch(v) else v
+            for v in row
         )
+
+    def _own(self, name: str, value: Any) -> str:
+        if not isinstance(value, datetime) or value.tzinfo is None:  # as the source itself gave it
+            return self.link.literal(value)
+        if self.link.kind == "sqlite":
+            raise SettingMissing(
+                f"The key '{name}' is declared as timestamp, and SQLite has times as texts of any "
+                "form. Declare it as text, so that its rows are found there again."
+            )
+        has_zone = self.kinds.get(name) == INSTANT
+        return self.link.since(self.names[name], value, has_zone=has_zone)[1]
 
 
 def select(link: Link, relation: str, *, is_query: bool, needed: Iterable[str] = ()) -> Selection:
@@ -156,7 +188,7 @@ def select(link: Link, relation: str, *, is_query: bool, needed: Iterable[str] =
     path = link.url.database if link.kind == "sqlite" else None
     if path and "uri" not in link.url.query and path != ":memory:" and not Path(path).exists():
         raise SourceRefused(f"No file '{path}', which is to be read as a database. Check its path.")
-    query = f"(\n{relation.rstrip().rstrip(';')}\n) as q"  # it may end in a comment
+    query = f"(\n{relation.rstrip().rstrip(';')}\n)"  # it may end in a comment
     place = query if is_query else link.relation(relation)
     try:
         described = link.described(place)

@@ -8,6 +8,8 @@ the lag allows, it was deleted and is there again) is read again.
 
 from __future__ import annotations
 
+from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import dlt
@@ -159,21 +161,17 @@ def _raw_rows(reading: Reading, keys: Sequence[tuple[Any, ...]]) -> Iterator[pa.
     """Yield rows of the raw table as they are."""
     pipeline = dlt.current.pipeline()
     place = f"{quoted(pipeline.dataset_name)}.{quoted(reading.name)}"
-    among = " or ".join(
-        "("
-        + " and ".join(f"{quoted(n)} = {_value(v)}" for n, v in zip(reading.key, k, strict=True))
-        + ")"
-        for k in keys
-    )
-    if len(reading.key) == 1:
-        among = f"{quoted(reading.key[0])} in ({', '.join(_value(k[0]) for k in keys)})"
-    sql = f"select * from {place} where {among}"
+    listed = ", ".join(f"({', '.join(map(_value, key))})" for key in keys)
+    sql = f"select * from {place} where ({', '.join(map(quoted, reading.key))}) in ({listed})"
     with pipeline.sql_client() as client, client.execute_query(sql) as rows:
         yield from rows.iter_arrow(ROWS_AT_ONCE)
 
 
 def _value(value: Any) -> str:
-    return str(value) if isinstance(value, int) else literal(str(value))
+    if isinstance(value, date):  # which a row of values would compare as texts
+        kind = "timestamptz" if isinstance(value, datetime) else "date"
+        return f"{kind} {literal(str(value))}"
+    return str(value) if isinstance(value, int | Decimal) else literal(str(value))
 
 
 def _marked(judge: Judge, rows: pa.Table, mark: str) -> pa.Table:
