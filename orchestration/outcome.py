@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,20 +63,6 @@ class Outcome:
         """Tell the same of one load package."""
         counted = [table for table in self.tables if table.load_id == load_id]
         return replace(self, tables=tuple(counted)).brought_something()
-
-    def to_message(self) -> dict[str, Any]:
-        """Return plain dicts, fit to cross a process boundary."""
-        return asdict(self)
-
-    @classmethod
-    def from_message(cls, message: Mapping[str, Any]) -> Self:
-        """Rebuild what to_message() gave."""
-        return cls(
-            tables=tuple(Table(**entry) for entry in message["tables"]),
-            loads=tuple((source, load_id) for source, load_id in message["loads"]),
-            deliveries=tuple(Delivery(**entry) for entry in message["deliveries"]),
-            detail=message["detail"],
-        )
 
 
 def carry(row: type[Row], source: object) -> Row:

@@ -80,7 +80,8 @@ def read(target_name: str | None = None) -> Settings:
     home = Path(os.environ.get("TIDEMILL_HOME") or Path(__file__).parent.parent).resolve()
     var = Path(os.environ.get("TIDEMILL_VAR") or home / "var").resolve()
     os.environ.update({"TIDEMILL_HOME": str(home), "TIDEMILL_VAR": str(var)})
-    os.environ.setdefault("TIDEMILL_DUCKDB_PATH", str(var / "warehouse.duckdb"))
+    file = Path(os.environ.get("TIDEMILL_DUCKDB_PATH", var / "warehouse.duckdb")).resolve()
+    os.environ["TIDEMILL_DUCKDB_PATH"] = str(file)
     try:
         target = read_target(target_name or os.environ.get("TIDEMILL_TARGET") or None)
     except SettingMissing as error:
@@ -109,13 +110,10 @@ def _ledger_url(var: Path, target: Target, environment: Mapping[str, str]) -> st
 def _quiet() -> dict[str, str]:
     """Return what keeps dbt off the network, off the terminal, and killable."""
     defaults = {
-        "TIDEMILL_DUCKDB_PATH": str(Path(os.environ["TIDEMILL_DUCKDB_PATH"]).resolve()),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DBT_VERSION_CHECK": "false",
         "DBT_USE_COLORS": "false",
         # PostgreSQL ends a killed client's query, so that its locks do not outlive it.
         "PGOPTIONS": "-c client_connection_check_interval=1000",
     }
-    return {key: os.environ.get(key) or value for key, value in defaults.items()} | {
-        "TIDEMILL_DUCKDB_PATH": defaults["TIDEMILL_DUCKDB_PATH"]
-    }
+    return {key: os.environ.get(key) or value for key, value in defaults.items()}

@@ -80,7 +80,7 @@ def _answer(connection: Connection, trouble: str) -> None:
             raise RuntimeError(trouble)  # noqa: TRY301  one place tells all errors
         outcome = _resolve(function)(*arguments, lambda event: connection.send(("event", event)))
         _drop_if_empty(Path(log))
-        connection.send(("outcome", outcome.to_message()))
+        connection.send(("outcome", outcome))
     except BaseException as error:  # noqa: BLE001  the parent decides what to do with it
         traceback.print_exc()
         with contextlib.suppress(OSError):
@@ -100,7 +100,7 @@ def described(error: BaseException) -> dict[str, Any]:
         "retryable": bool(getattr(error, "can_be_retried", getattr(error, "retryable", transient))),
         "detail": getattr(error, "detail", {}),
         "traceback": "".join(traceback.format_exception(error)),
-        "outcome": outcome.to_message() if (outcome := getattr(error, "outcome", None)) else None,
+        "outcome": getattr(error, "outcome", None),
     }
 
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.clock import Clock
 from orchestration.errors import Cancelled, StepDied, StepFailed, StepTimedOut
-from orchestration.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from orchestration.outcome import Outcome
     from orchestration.steps import Request
 
     Emit = Callable[[dict[str, Any]], None]
@@ -171,15 +171,10 @@ class _Call:
                 f"out of memory?). Its log is {self.request.log}."
             ) from None
         if kind == "outcome":
-            return Outcome.from_message(content)
+            outcome: Outcome = content
+            return outcome
         if kind == "error":
-            raise StepFailed(
-                content["message"],
-                retryable=content["retryable"],
-                detail=content["detail"],
-                traceback=content["traceback"],
-                outcome=Outcome.from_message(done) if (done := content["outcome"]) else None,
-            )
+            raise StepFailed(**content)
         if kind == "event":
             emit(content)
         else:

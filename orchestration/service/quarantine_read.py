@@ -44,11 +44,11 @@ def rows(
     Raises:
         NameUnknown: there is no such table in the quarantine.
     """
-    rejected = rejects_read.tables(connection)
-    if table in rejected:
-        return rejects_read.rows(connection, rejected[table], reason, limit, offset)
     known = tables(connection)
     if table not in known:
+        rejected = rejects_read.tables(connection)
+        if table in rejected:
+            return rejects_read.rows(connection, rejected[table], reason, limit, offset)
         names = ", ".join([*known, *rejected])
         raise NameUnknown(f"No table '{table[:80]}' in the quarantine. Tables: {names or 'none'}.")
     columns = [name for name in connection.columns(SCHEMA, table) if not name.startswith("_")]
