@@ -16,8 +16,9 @@ import duckdb
 
 from loaders.columns import literal
 from loaders.errors import RowsUnaccounted
-from loaders.readers.aside import Aside, Span
+from loaders.readers.aside import Aside, Span, count_broken
 from loaders.readers.judged import BLANK, NOVEL, mark, normalized
+from loaders.readers.line_ends import TEXTS, MixedLineEnds, are_mixed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -82,6 +83,7 @@ class Placer:
 
         Raises:
             Unreadable: it is cut off; nothing of it was kept. DuckDB's own errors mean the same.
+            MixedLineEnds: nothing of it was kept.
         """
         self.shape = self.aside.shape = self.arrivals.judged(self.shape, kind)
         self.aside.edition = edition
@@ -99,6 +101,8 @@ class Placer:
 
     def _finish(self, origin: str, path: Path, kind: str, arrival: Arrival, span: Span) -> Placed:
         """Number the rows of a file that is in the table, and take out those that are refused."""
+        if kind in TEXTS and (span.blank or count_broken(self.connection)) and are_mixed(path):
+            raise MixedLineEnds
         broken = self.aside.broken(origin) if kind != "parquet" else 0
         if not arrival.line:
             self._number(span, arrival.first_line, is_shifted=broken > 0)

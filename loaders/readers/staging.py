@@ -19,6 +19,7 @@ from loaders.quarantine import rejected
 from loaders.readers.feed import Unreadable
 from loaders.readers.formats import kind_in
 from loaders.readers.landing import InDuckDB, InPostgres
+from loaders.readers.line_ends import TEXTS, MixedLineEnds, are_mixed, unified
 from loaders.shape import Shape
 
 if TYPE_CHECKING:
@@ -137,7 +138,15 @@ class Staging:
     def _place(self, file: File) -> Placed | None:
         path = self._at(file)
         kind = kind_in(path, file.kind)
-        placed = self.landing.place(file.path, kind, path, edition=self.edition)
+        try:
+            placed = self.landing.place(file.path, kind, path, edition=self.edition)
+        except (MixedLineEnds, duckdb.InvalidInputException):
+            if kind not in TEXTS or not are_mixed(path):
+                raise
+            path = unified(path, self.folder / "unified")
+            text = f": the lines of '{file.path}' end in different ways; all are read as LF."
+            tally().note(self.shape.table, text)
+            placed = self.landing.place(file.path, kind, path, edition=self.edition)
         missing = sorted(self.shape.types.keys() - placed.fields) if placed else []
         if missing:
             text = f": '{file.path}' lacks the columns {', '.join(missing)}; they are null."

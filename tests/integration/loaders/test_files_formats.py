@@ -122,6 +122,22 @@ def test_values_are_found_by_their_keys_in_whatever_order(drop: DropFolder) -> N
     ]
 
 
+@pytest.mark.parametrize("ends", ["\n \r\n", "\r\n \n", "\n \r", "\r\n \r"])
+def test_lines_may_end_in_different_ways(drop: DropFolder, ends: str) -> None:
+    usual, odd = ends.split(" ")
+    lines = "id,name,amount,sold_at", "1,A,1,", '2,"B, ""2""",2,', "x,X,3,", '4,"D",4,"2026-01-01"'
+    jsonl = ['{"id": 1, "name": "A"}', '{"id": 2, "name": "B"}', "{,", '{"id": 4, "name": "D"}']
+    drop.write("a.csv", usual.join(lines[:4]) + odd + lines[4] + usual)
+    drop.write("b.csv", lines[0] + usual + odd.join(lines[1:]))
+    drop.write("c.jsonl", usual.join(jsonl[:2]) + odd + usual.join(jsonl[2:]))
+    assert drop.counts() == (12, 9, 3)
+    numbered = {"a.csv": [(1, 2), (2, 3), (4, 5)], "c.jsonl": [(1, 1), (2, 2), (4, 4)]}
+    expected = numbered | {"b.csv": numbered["a.csv"]}
+    assert drop.rows("_file, id, _line") == [
+        (file, *row) for file, its in sorted(expected.items()) for row in its
+    ]
+
+
 def test_a_time_zone_is_that_of_its_row_alone(drop: DropFolder) -> None:
     """DuckDB gives a time without a zone the named zone of the row before."""
     times = {
