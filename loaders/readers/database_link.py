@@ -197,13 +197,16 @@ class Link:
 
         try:
             yield
-        except adbc_driver_manager.Error as error:
-            state = error.sqlstate or ""
+        except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
+            state = getattr(error, "sqlstate", None) or ""  # Arrow's own, in mid-read, have none
             kind = SourceRefused if state.startswith(REFUSED) else SourceUnreachable
             reason = " ".join(str(error).split())
+            advice = "Check that the database runs and what this user may see, and load again."
+            if "timeout" in reason:
+                advice = "Read it in pages (`page_size`), or give this user more time."
             raise kind(
-                f"Cannot read from '{shown(str(self.url))}': {reason}. Nothing of this load is "
-                "visible. Check that the database runs and what this user may see, and load again."
+                f"Cannot read from '{shown(str(self.url))}': {reason.rstrip('.')}. Nothing of this "
+                f"load is visible. {advice}"
             ) from error
 
 

@@ -12,9 +12,10 @@ from loaders.columns import duckdb_type, formats
 from loaders.cursor import fetch_held
 from loaders.readers.database_judge import Judge
 from loaders.readers.database_link import Link
+from loaders.readers.database_look import select
 from loaders.readers.database_pages import pages
 from loaders.readers.database_parts import parts, side_by_side
-from loaders.readers.database_select import Range, Selection, select
+from loaders.readers.database_select import Range, Selection
 from loaders.readers.database_sweep import sweep
 from loaders.readers.database_taken import mark_taken
 from loaders.shape import Shape

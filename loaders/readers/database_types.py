@@ -13,7 +13,7 @@ from loaders.connection import shown
 from loaders.errors import SourceRefused
 from loaders.naming import distinct
 from loaders.readers.database_link import Link
-from loaders.readers.database_select import OURS
+from loaders.readers.database_look import OURS
 
 if TYPE_CHECKING:
     from dlt.common.schema.typing import TColumnSchema

@@ -69,6 +69,24 @@ def test_a_source_that_dies_half_way_is_read_again_from_the_last_commit(
     assert rows(target, EXACT) == [(30, 30)]
 
 
+@pytest.mark.parametrize(
+    ("at_the_end", "told"),
+    [
+        ("pg_terminate_backend(pg_backend_pid())::text", "terminating connection"),
+        ("(1 / (n - 200000))::text", "division by zero"),
+    ],
+)
+def test_a_server_that_breaks_off_in_mid_read_can_be_tried_again(
+    postgres: str, duckdb_target: Target, at_the_end: str, told: str
+) -> None:
+    query = (
+        f"select n as id, case when n = 200000 then {at_the_end} else repeat('x', 99) end as name "
+        "from generate_series(1, 200001) n"
+    )
+    with pytest.raises(SourceUnreachable, match=told):
+        load_table(duckdb_target, postgres, columns=columns(id="bigint", name="text"), query=query)
+
+
 def test_pages_go_on_behind_the_last_key_when_the_source_comes_back(
     things: str, duckdb_target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
