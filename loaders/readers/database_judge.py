@@ -25,9 +25,13 @@ from loaders.readers.database_select import DECIMAL, INSTANT, SINGLE
 from loaders.shape import TIMES, Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-MEMORY_LIMIT: Final = "300MB"
+MEMORY_LIMIT: Final = 300 << 20
+COPIES: Final = 8
+"""How often a page of values that are large may stand in memory: as hexadecimal, as Parquet."""
+FAT: Final = 64 << 10
+"""Bytes of a row from which on fewer of them are judged together."""
 ROWS_IN_A_FILE: Final = 1_000
 """At least so many, however small the batches: each file is a job for dlt."""
 BYTES_IN_A_FILE: Final = 96 << 20
@@ -59,7 +63,7 @@ class Judge:
         self.folder = Path(mkdtemp(dir=dlt.current.pipeline().working_dir))
         self.connection = duckdb.connect()
         self.connection.execute(
-            f"set TimeZone = 'UTC'; set memory_limit = '{MEMORY_LIMIT}'; "
+            "set TimeZone = 'UTC'; "
             f"set temp_directory = {literal(str(self.folder / 'spill'))}; "
             "set preserve_insertion_order = false"
         )
@@ -71,20 +75,24 @@ class Judge:
 
     def take(self, batch: pa.Table, batch_size: int) -> Iterator[Any]:
         """Take a batch, and yield files and rejects when so many rows have come together."""
-        if self._waiting and self._waiting[0].schema != batch.schema:
+        waiting = [table.schema for table in self._waiting]
+        if not _are_alike([*dict.fromkeys(waiting), batch.schema]):
             yield from self.hand_over()
         self._waiting.append(batch)
         rows = sum(table.num_rows for table in self._waiting)
         size = sum(table.nbytes for table in self._waiting)
-        if rows >= max(batch_size, ROWS_IN_A_FILE) or size >= BYTES_IN_A_FILE:
+        bound = BYTES_IN_A_FILE if size < rows * FAT else BYTES_IN_A_FILE // 4
+        if rows >= max(batch_size, ROWS_IN_A_FILE) or size >= bound:
             yield from self.hand_over()
 
     def hand_over(self) -> Iterator[Any]:
         """Yield what waits as a Parquet file of good rows, and rejects."""
         if not self._waiting:
             return
-        page = pa.concat_tables(self._waiting)
+        page = pa.concat_tables(self._waiting, promote_options="default")
         self._waiting.clear()
+        limit = max(MEMORY_LIMIT, COPIES * page.nbytes)  # of one value that is larger than all that
+        self.connection.execute(f"set memory_limit = '{limit >> 20}MB'")
         self.connection.register("page", page)
         fields, shape = self.arrived(page)
         shape.check(fields)
@@ -210,3 +218,12 @@ class Judge:
                     f"then {name} else {local}::varchar end"
                 )
         return name
+
+
+def _are_alike(schemas: Sequence[pa.Schema]) -> bool:
+    """Tell whether batches go together: a column that is null throughout is of any type."""
+    try:
+        pa.unify_schemas(schemas)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return False
+    return True

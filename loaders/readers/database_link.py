@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 BYTES_AT_ONCE: Final = 16 << 20
-ROWS_AT_FIRST: Final = 256
-"""Fetched at first; what they weigh tells how many may be fetched at once."""
 DRIVERS: Final = {
     "postgres": "postgresql+psycopg2",
     "postgresql": "postgresql+psycopg2",
@@ -164,15 +162,12 @@ class Link:
         with self._connected(stream_results=True) as connection:
             result = connection.exec_driver_sql(sql)
             names = list(result.keys())
-            kinds = [pa.null()] * len(names)
-            size = min(batch_size, ROWS_AT_FIRST)
+            size = 1  # what rows weigh tells how many may be fetched at once
             is_whole = False
             try:
                 while rows := result.fetchmany(size):
-                    found = zip(zip(*rows, strict=True), kinds, strict=True)
-                    table = pa.table([array(*column) for column in found], names=names)
+                    table = pa.table([*map(array, zip(*rows, strict=True))], names=names)
                     yield table
-                    kinds = table.schema.types
                     fitting = size * BYTES_AT_ONCE // max(table.nbytes, 1)
                     size = max(1, min(batch_size, 4 * size, fitting))
                 is_whole = True

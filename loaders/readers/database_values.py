@@ -20,18 +20,14 @@ def plain(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
 
-def array(values: Sequence[Any], before: pa.DataType | None = None) -> pa.Array:
+def array(values: Sequence[Any]) -> pa.Array:
     """Return a column of Python values as Arrow; as text where they are of several kinds.
-
-    Where all are null it has the type of those before.
 
     Whatever batch a value comes in, its text is the same: hence no mixing of whole numbers with
     fractions, and decimals, whose scale Arrow would take from their neighbours, always as text.
     """
     kinds = {type(value) for value in values if value is not None}
-    if not kinds:
-        return pa.nulls(len(values), before or pa.null())
-    if len(kinds) == 1 and not kinds & {Decimal, dict, list}:
+    if len(kinds) <= 1 and not kinds & {Decimal, dict, list}:
         try:
             return pa.array(values)
         except (ValueError, TypeError, NotImplementedError, OverflowError):

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from loaders.columns import columns
 from loaders.readers.database_link import with_driver
-from tests.integration.loaders.databases import load_table, rows
+from tests.integration.loaders.databases import counts, load_table, rows, run
 from tests.integration.loaders.outputs.mariadb import fresh_database
 
 if TYPE_CHECKING:
@@ -139,3 +139,28 @@ def test_of_mariadb(mariadb_server: str, target: Target) -> None:
 
 def test_of_sqlite(target: Target, tmp_path: Path) -> None:
     check(f"sqlite:///{tmp_path / 'odd.sqlite'}", target, SQLITE, "select 1")
+
+
+def test_values_of_megabytes_and_columns_that_are_null_for_long(
+    duckdb_target: Target, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'fat.sqlite'}"
+    numbers = "with recursive n(id) as (select 1 union all select id + 1 from n where id < 3000)"
+    run(
+        url,
+        "create table things (id integer primary key, fat blob, late)",
+        f"{numbers} insert into things select id, null, case id when 2000 then 7 when 2500 "
+        "then 'x' when 3000 then 1.5 end from n",
+        "update things set fat = zeroblob(20000000) where id = 1500",
+    )
+    result = load_table(duckdb_target, url, columns=columns(id="bigint", fat="text", late="text"))
+    assert counts(result) == [("things", 3000, 3000, 0, 0)]
+    found = (
+        "select id, length(fat), late from raw_other_db.things where id in (1500, 2000, 2500, 3000)"
+    )
+    assert rows(duckdb_target, f"{found} order by id") == [
+        (1500, 40_000_002, None),
+        (2000, None, "7"),
+        (2500, None, "x"),
+        (3000, None, "1.5"),
+    ]
