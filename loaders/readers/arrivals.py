@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from loaders.gate import normalize
 from loaders.readers.feed import flowing
 from loaders.readers.formats import (
     Arrival,
@@ -16,9 +17,10 @@ from loaders.readers.formats import (
     json_key_lists,
     parquet_arrival,
 )
+from loaders.readers.judged import typed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -39,7 +41,7 @@ class Arrivals:
         self,
         connection: duckdb.DuckDBPyConnection,
         csv: CsvOptions,
-        declared: Sequence[str],
+        declared: Mapping[str, str],
         pipe: Path,
     ) -> None:
         """Begin.
@@ -47,19 +49,19 @@ class Arrivals:
         Args:
             connection: to any DuckDB.
             csv: how CSV files are written.
-            declared: the columns of one that has no header.
+            declared: the columns, which one without a header has, and their DuckDB types.
             pipe: where a pipe may be made.
         """
         self.connection = connection
         self.csv = csv
-        self.declared = list(declared)
+        self.declared = declared
         self.pipe = pipe
 
-    def judged(self, shape: Shape, kind: str) -> Shape:
+    def judged(self, shape: Shape, kind: str, arrival: Arrival) -> Shape:
         """Return what rows must be like in a file of a kind."""
         decimal = self.csv.decimal if kind == "csv" else "."
-        typed = frozenset(shape.types) if kind == "parquet" else frozenset()
-        return replace(shape, typed=typed, decimal=decimal)
+        no_texts = {name for name, its in typed(arrival).items() if its not in ("?", "VARCHAR")}
+        return replace(shape, typed=frozenset(no_texts), decimal=decimal)
 
     def flowing(self, kind: str, path: Path) -> AbstractContextManager[Path]:
         """Give a path at which a file can be read once; see `feed`."""
@@ -69,12 +71,18 @@ class Arrivals:
     def of(self, kind: str, path: Path) -> Arrive | None:
         """Return what makes an arrival of the place where its bytes are; None of an empty file."""
         if kind == "csv":
-            names = csv_names(path, self.csv, self.declared)
+            names = csv_names(path, self.csv, list(self.declared))
             return partial(csv_arrival, names=names, options=self.csv) if names else None
         if kind == "parquet":
             return partial(parquet_arrival, connection=self.connection)
         key_lists = self.key_lists(kind, path, SAMPLE_ROWS)
-        return partial(json_arrival, kind=kind, key_lists=key_lists, are_all=False)
+        return partial(
+            json_arrival,
+            kind=kind,
+            key_lists=key_lists,
+            are_all=False,
+            is_decimal=lambda key: self.declared.get(normalize(key), "").startswith("decimal"),
+        )
 
     def key_lists(self, kind: str, path: Path, rows: int | None = None) -> list[list[str]]:
         """Return each list of keys of an object of a file of JSON, or of its first rows.

@@ -19,7 +19,7 @@ from loaders.gate import json_path
 from loaders.readers.feed import CODECS, Unreadable, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import duckdb
@@ -165,7 +165,12 @@ def csv_arrival(place: Path, names: list[str], options: CsvOptions) -> Arrival:
 
 
 def json_arrival(
-    place: Path, *, kind: str, key_lists: Sequence[Sequence[str]], are_all: bool
+    place: Path,
+    *,
+    kind: str,
+    key_lists: Sequence[Sequence[str]],
+    are_all: bool,
+    is_decimal: Callable[[str], bool],
 ) -> Arrival:
     """Return the rows of a file of JSON: its lines, or the elements of its array.
 
@@ -174,6 +179,7 @@ def json_arrival(
         kind: `jsonl` or `array`.
         key_lists: the keys of one object each, in their order; the most usual first.
         are_all: whether there are no others; else an object unlike any is novel.
+        is_decimal: tells by a key whether all digits of its numbers count.
     """
     usual = list(dict.fromkeys(key_lists[0])) if key_lists else []
     keys = [*usual, *sorted({key for keys in key_lists for key in keys} - {*usual})]
@@ -191,7 +197,10 @@ def json_arrival(
             "from (select line, case when json_valid(line) then json_keys(line) end as _keys "
             f"from ({_texts(place, kind, KEEP_BROKEN)}))))"
         ),
-        fields={key: f"_values[{number}]" for number, key in enumerate(keys, 1)},
+        fields={
+            key: _digits(key, f"_values[{number}]") if is_decimal(key) else f"_values[{number}]"
+            for number, key in enumerate(keys, 1)
+        },
         key_lists=key_lists,
         payload="line",
         unreadable="case when is_object is null then 'not valid JSON' "
@@ -206,6 +215,14 @@ def json_arrival(
         "when len(_keys) = list_count(_values) then false "
         f"else _keys not in ([]::varchar[]{known}) end",
     )
+
+
+def _digits(key: str, value: str) -> str:
+    """Return the expression of a long number as it is written: DuckDB keeps 17 of its digits."""
+    there = rf'"{re.escape(key)}"\s*:\s*(-?\d[0-9.eE+-]*)'
+    written = f"regexp_extract(line, {literal(there)}, 1)"
+    is_it = f"try_cast({written} as double) = try_cast({value} as double)"
+    return f"case when strlen({value}) > 15 and {is_it} then {written} else {value} end"
 
 
 def json_key_lists(place: Path, kind: str, rows: int | None = None) -> str:

@@ -31,13 +31,19 @@ def normalized(arrival: Arrival) -> dict[str, str]:
     return named_apart(rows, arrival.fields.__getitem__, PLACE)
 
 
+def typed(arrival: Arrival) -> dict[str, str]:
+    """Return the DuckDB types of a file's fields by their names in the warehouse; '?' of texts."""
+    types = {arrival.fields[name]: kind for name, kind in arrival.types.items()}
+    return {name: types.get(value, "?") for name, value in normalized(arrival).items()}
+
+
 def doubtful(arrival: Arrival, shape: Shape) -> dict[str, str]:
     """Return the fields of a file that may hold what is not of the declared type."""
-    types = {arrival.fields[name]: kind for name, kind in arrival.types.items()}
+    types = typed(arrival)
     return {
         name: expression
         for name, expression in normalized(arrival).items()
-        if _may_not_fit(types.get(expression, "?"), shape.types.get(name, ""), shape)
+        if _may_not_fit(types[name], shape.types.get(name, ""), shape)
     }
 
 

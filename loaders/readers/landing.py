@@ -68,7 +68,7 @@ class InDuckDB:
             self._run, client.make_qualified_table_name(ARRIVING), shape.table, self.into, load_id
         )
         self.known = _prepared(self.connection, self.into)
-        arrivals = Arrivals(self.connection, csv, list(shape.types), folder / "pipe")
+        arrivals = Arrivals(self.connection, csv, shape.types, folder / "pipe")
         self.placer = Placer(self.connection, self.into, shape, arrivals, load_id, widen)
 
     def place(self, origin: str, kind: str, path: Path, *, edition: str) -> Placed | None:
@@ -117,7 +117,7 @@ class InPostgres:
         columns = shape.good({}, load_id="", extra="'' as _file, 0::bigint as _line,")
         self.connection.execute(f"create table arrived as select {columns} limit 0")
         self.known = _prepared(self.connection, "arrived") & self.raw.columns()
-        self.arrivals = Arrivals(self.connection, csv, list(shape.types), folder / "pipe")
+        self.arrivals = Arrivals(self.connection, csv, shape.types, folder / "pipe")
         self.placer = Placer(self.connection, "arrived", shape, self.arrivals, load_id, widen)
 
     def place(self, origin: str, kind: str, path: Path, *, edition: str) -> Placed | None:

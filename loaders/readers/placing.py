@@ -85,7 +85,6 @@ class Placer:
             Unreadable: it is cut off; nothing of it was kept. DuckDB's own errors mean the same.
             MixedLineEnds: nothing of it was kept.
         """
-        self.shape = self.aside.shape = self.arrivals.judged(self.shape, kind)
         self.aside.edition = edition
         self.aside.begin()
         arrive = self.arrivals.of(kind, path)
@@ -138,6 +137,7 @@ class Placer:
         """Begin a transaction with all of a file's rows."""
         with self.arrivals.flowing(kind, path) as place:
             arrival = arrive(place)
+            self.shape = self.aside.shape = self.arrivals.judged(self.shape, kind, arrival)
             fields = normalized(arrival)
             self.shape.check(fields)
             unwanted = self.shape.rule.unknown(fields)

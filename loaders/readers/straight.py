@@ -72,9 +72,9 @@ def stream(
     arrive = arrivals.of(kind, path)
     if arrive is None:
         return None
-    shape = arrivals.judged(shape, kind)
     with into.transaction(), arrivals.flowing(kind, path) as place:
         arrival = arrive(place)
+        shape = arrivals.judged(shape, kind, arrival)
         fields = normalized(arrival)
         shape.check(fields)
         if shape.rule.unknown(fields):

@@ -151,9 +151,34 @@ def test_a_time_zone_is_that_of_its_row_alone(drop: DropFolder) -> None:
         "2026-07-01 12:00:00+02": "10:00",
     }
     drop.write("zones.csv", HEADER + "".join(f"{n},a,1,{t}\n" for n, t in enumerate(times)))
+    values = ", ".join(f"({n}, 'a', 1, '{t}')" for n, t in enumerate(times))
+    duckdb.execute(
+        f"copy (from (values {values}) t(id, name, amount, sold_at)) to '{drop.path / 'z.parquet'}'"
+    )
     drop.load()
-    found = drop.rows("id, (sold_at at time zone 'UTC')::varchar")
-    assert [str(text)[11:16] for _, text in found] == list(times.values())
+    for file in ("zones.csv", "z.parquet"):
+        found = drop.rows("_file, id, (sold_at at time zone 'UTC')::varchar")
+        assert [str(at)[11:16] for name, _, at in found if name == file] == list(times.values())
+
+
+def test_decimals_in_json_lines_keep_their_digits(drop: DropFolder) -> None:
+    numbers = [
+        "1234567890123456.78",
+        "-9999999999999999.99",
+        "12345678901234567.8",
+        "0.1",
+        "1.5e3",
+        '"1234567890123456.78"',
+        "19.990000000000002",
+        "1234567890123456.789",
+    ]
+    objects = [f'{{"id": {n}, "amount" : {number}}}' for n, number in enumerate(numbers)]
+    drop.write("a.jsonl", "\n".join(objects))
+    drop.load(columns=columns(id="bigint", amount="decimal(20, 2)"))
+    told = ["1234567890123456.78", "-9999999999999999.99", "12345678901234567.8", "0.1", "1500"]
+    expected = [Decimal(text) for text in (*told, "1234567890123456.78", "19.99")]
+    assert [amount for _, amount in drop.rows("id, amount")] == expected
+    assert "1234567890123456.789" in drop.rejects()[0][2]
 
 
 def test_a_json_file_may_be_an_array(drop: DropFolder) -> None:
