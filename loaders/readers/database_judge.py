@@ -167,13 +167,15 @@ class Judge:
     def arrived(self, page: pa.Table) -> tuple[dict[str, str], Arrived]:
         """Return each column's expression, and the shape that knows which types arrived."""
         fields: dict[str, str] = {}
-        fit, times = set(), {}
+        fit, times, typed = set(), {}, set()
         found = distinct([page.column_names], normalize, ["_dlt_load_id"])
         names = {source: name for name, (source,) in found.items()}
         for column in page.schema:
             name = names[column.name]
             wanted = self.shape.types.get(name, "varchar")
             fields[name] = self._expression(column, wanted)
+            if not pa.types.is_string(column.type):
+                typed.add(name)
             is_moment = pa.types.is_date(column.type) or pa.types.is_timestamp(column.type)
             if is_moment and wanted in TIMES:
                 times[name] = fields[name]
@@ -189,6 +191,7 @@ class Judge:
             key=self.shape.key,
             rule=self.shape.rule,
             formats=self.shape.formats,
+            typed=frozenset(typed),
             fit=frozenset(fit),
             times=times,
             decimals=frozenset(n for n, kind in self.kinds.items() if kind == DECIMAL),

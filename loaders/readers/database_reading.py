@@ -57,7 +57,6 @@ class Reading:
             key=self.key,
             rule=tally().rule(self.name),
             formats=formats(self.columns),
-            typed=frozenset(types),
         )
 
 
