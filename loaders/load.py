@@ -201,7 +201,10 @@ def find_source(name: str, settings: Mapping[str, Any] | None = None) -> DltSour
     for setting in (settings or {}).keys() - known.keys():
         told = f"The source '{name}' has no setting '{setting}'. It has {', '.join(known)}."
         raise SettingMissing(told)
-    source: DltSource = factory(**(settings or {}))
+    try:
+        source: DltSource = factory(**(settings or {}))
+    except Exception as error:
+        raise explain(error, name) from error
     return source
 
 

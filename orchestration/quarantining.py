@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from loaders import rejects
+from loaders.exact import parsed
 from loaders.rejects import Reject, RejectUnknown, Wanted
 from orchestration import show
 from orchestration.clock import Clock
@@ -58,7 +59,7 @@ def list_open(meant: Wanted, target: str | None, *, limit: int, as_json: bool) -
         answer = {"rejects": [asdict(one) for one in found], "count": count}
         show.as_json({**answer, "broken_rules": [asdict(one) for one in rules]})
         return 0
-    header = ("id", "source", "table", "reason", "origin", "position", "rejected (UTC)")
+    header = ("id", "table", "reason", "place", "rejected (UTC)")
     listed = [_row(one) for one in found]
     show.grid(Grid(title="Rejected by the loaders", header=header, rows=listed))
     show.text(f"{count:,} rejected rows{' in all' if count > limit else ''}.")
@@ -198,14 +199,16 @@ def _with(payload: str, column: str, sign: str, value: str) -> str:
 def _row(one: Reject) -> list[Any]:
     reason = one.reason if len(one.reason) <= REASON_SHOWN else one.reason[: REASON_SHOWN - 1] + "…"
     short = one.reject_id[:ID_SHOWN]
-    moment = one.rejected_at.astimezone(UTC)
-    return [short, one.source, one.table_name, reason, one.origin, one.position, moment]
+    place = f"{one.origin} {one.position}".strip()
+    moment = f"{one.rejected_at.astimezone(UTC):%Y-%m-%d %H:%M}"
+    return [short, f"{one.source}.{one.table_name}", reason, place, moment]
 
 
 def _pretty(payload: str) -> str:
     try:
-        return json.dumps(json.loads(payload), indent=2, ensure_ascii=False)
-    except json.JSONDecodeError:
+        fields = parsed(payload.encode())
+        return json.dumps(fields, indent=2, ensure_ascii=False, default=str)
+    except ValueError:
         return payload
 
 
