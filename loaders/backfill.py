@@ -146,7 +146,8 @@ def _source(plan: Plan, window: Window) -> DltSource:
             f"The table '{plan.source}.{plan.table}' has no cursor to cut windows by. "
             f"`tidemill load {plan.source}` reads all of it."
         )
-    initial, end = (_as_cursor(cursor, value) for value in (window.since, window.until))
+    ends = (window.since, window.until)
+    initial, end = (_as_cursor(plan, resource, cursor, value) for value in ends)
     between: Any = dlt.sources.incremental(
         cursor.cursor_path, initial_value=initial, end_value=end, range_end="open"
     )
@@ -162,14 +163,26 @@ def _cursor(resource: DltResource) -> Any:
     return next((value for value in given if isinstance(value, Incremental)), None)
 
 
-def _as_cursor(cursor: Any, value: datetime) -> Any:
-    """Return a window's end in the kind of value that the cursor has."""
+def _as_cursor(plan: Plan, resource: DltResource, cursor: Any, value: datetime) -> Any:
+    """Return a window's end in the kind of value that the cursor has.
+
+    Raises:
+        LoaderError: it is no time.
+    """
     example = cursor.initial_value
     if isinstance(example, str):
         return value.isoformat()
-    if isinstance(example, date) and not isinstance(example, datetime):
+    columns: Any = resource.columns
+    kind = columns.get(cursor.cursor_path, {}).get("data_type")
+    if kind == "date" or (isinstance(example, date) and not isinstance(example, datetime)):
         return value.date()
-    return value
+    if kind in {None, "timestamp"} or isinstance(example, datetime):
+        return value
+    raise LoaderError(
+        f"The table '{plan.source}.{plan.table}' cannot be cut into windows of time: its cursor "
+        f"'{cursor.cursor_path}' is declared as {kind}. `tidemill load {plan.source}` reads all of "
+        "it; a source with another cursor reads its past in windows."
+    )
 
 
 def _create(connection: Connection) -> None:

@@ -12,7 +12,7 @@ import loaders
 from loaders.backfill import Plan, Progress, backfill, listed
 from loaders.columns import columns
 from loaders.cursor import cursor
-from loaders.errors import SettingMissing, SourceUnreachable
+from loaders.errors import LoaderError, SettingMissing, SourceUnreachable
 from loaders.load import load
 from loaders.readers.database import table
 from loaders.windows import moment, windows
@@ -143,6 +143,26 @@ def test_parts_of_a_window_read_at_once_give_the_same(
     found = fill(duckdb_target, windows=YEAR[:2], settings={"parallel": parallel})
     assert found == [[("things", 3, 3, 0, 0)]] * 2
     assert rows(duckdb_target, EXACT) == [(6, 6)]
+
+
+@pytest.mark.parametrize("kind", ["date", "bigint"])
+def test_windows_are_cut_by_dates_too_and_by_nothing_that_is_no_time(
+    past: str, duckdb_target: Target, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    @dlt.source(name="past_db")
+    def by_another() -> Any:
+        changed, shape = cursor("day"), columns(id="bigint", day=kind)
+        yield table("days", past, key="id", columns=shape, cursor=changed)
+
+    monkeypatch.setitem(globals(), "past_db", by_another)
+    run(past, "create table days (id integer primary key, day date)")
+    run(past, "insert into days values (1, '2023-01-31'), (2, '2023-02-01'), (3, '2023-02-28')")
+    steps = backfill(Plan(source="past_db", table="days", windows=YEAR[:2]), target=duckdb_target)
+    if kind == "bigint":
+        with pytest.raises(LoaderError, match="'day' is declared as bigint"):
+            next(steps)
+        return
+    assert [counts(result) for result in steps] == [[("days", 1, 1, 0, 0)], [("days", 2, 2, 0, 0)]]
 
 
 def test_what_cannot_be_filled_is_told(past: str, duckdb_target: Target) -> None:
