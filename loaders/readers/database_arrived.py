@@ -41,8 +41,10 @@ class Arrived(Shape):
             return f"case when {arrived} >= {EARLIEST} and {whole} then {moment} end"
         if name in self.decimals and kind.startswith("decimal"):
             text, number = fields[name], f"try_cast({fields[name]} as {kind})"
-            same = f"{number}::varchar = {text} or {_bare(text)} = {_bare(number)}"
-            return f"case when {same} then {number} end"
+            same = f"{_bare(text)} = {_bare(number)}"  # looked at only where the texts differ
+            return (
+                f"case when {number}::varchar = {text} then {number} when {same} then {number} end"
+            )
         return super().cast(name, fields)
 
     def reason(self, fields: Mapping[str, str]) -> str:
