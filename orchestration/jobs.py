@@ -129,7 +129,10 @@ JOBS: Final = {
 
 BACKFILL_TIMEOUT: Final = 30 * 86400.0
 
-QUERY: Final = "select * from marts.agg_daily_sales order by ordered_on desc limit 7"
+QUERY: Final = (
+    "select ordered_on, currency, count_orders, revenue from marts.agg_daily_sales "
+    "order by ordered_on desc limit 7"
+)
 """What a newcomer is invited to ask of the marts."""
 
 

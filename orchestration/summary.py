@@ -84,12 +84,17 @@ def notes(run: Mapping[str, Any]) -> list[str]:
         for note in (row["detail"] or {}).get("notices", ())
     ]
     found += [
-        f"{row['name']}: the test '{warning['name']}' warns of {(rows := warning['rows']):,} "
-        f"row{_s(rows)}." + (f"\n  {query}" if (query := warning.get("query")) else "")
+        f"{row['name']}: {_warned(warning)}"
         for row in run["steps"]
         for warning in (row["detail"] or {}).get("warnings", ())
     ]
     return [*found, ""] if found else []
+
+
+def _warned(warning: Mapping[str, Any]) -> str:
+    rows = warning["rows"]
+    told = f"the test '{warning['name']}' warns of {rows:,} row{_s(rows)}."
+    return f"{told}\n  {query}" if (query := warning.get("query")) else told
 
 
 def headline(run: Mapping[str, Any]) -> list[str]:
