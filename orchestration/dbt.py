@@ -102,7 +102,7 @@ def build(
     emit: Emit,
     *,
     unit_tests: bool = True,
-    whole: bool = True,
+    lacking: str = "",
     tested_until: str = "",
 ) -> dict[str, Any]:
     """Build and test the models and return what came of it (see `account`).
@@ -115,8 +115,8 @@ def build(
         emit: hears of each model.
         unit_tests: whether to run those too: they test the SQL, and need not be run again for rows
             that are new to SQL that has passed them.
-        whole: whether every model was built once; if not, tests that look at models beside the
-            selection are left out.
+        lacking: what is not there that models may stand on, told when something fails; then tests
+            that look at models beside the selection are left out.
         tested_until: the load up to which rows have passed the test `unique`; '' for none.
 
     Raises:
@@ -128,7 +128,7 @@ def build(
     command = _command(selection, results)
     if not unit_tests:
         command += ["--exclude-resource-type", "unit_test"]
-    if not whole:
+    if lacking:
         command += ["--indirect-selection", "buildable"]
     watch = Watch(emit)
     os.environ["TIDEMILL_TESTED_UNTIL"] = tested_until
@@ -145,8 +145,7 @@ def build(
         dbt_manifest.places(_manifest, current.dbt_target_path),
     )
     if detail["failures"]:
-        hint = "" if whole else " Some models were never built; `tidemill transform` builds all."
-        raise ModelsFailed(dbt_results.sentence(detail) + hint, detail)
+        raise ModelsFailed(f"{dbt_results.sentence(detail)} {lacking}".rstrip(), detail)
     return {**detail, "notices": watch.notices}
 
 

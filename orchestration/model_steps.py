@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,13 @@ if TYPE_CHECKING:
     Emit = Callable[[dict[str, Any]], None]
 
 
+NEVER_BUILT = "Some models were never built; `tidemill transform` builds all."
+UNLOADED = (
+    "Never loaded, and so without tables: {}. Load them, or delete their models; `tidemill doctor` "
+    "tells which settings they lack."
+)
+
+
 def transform(request: Request, emit: Emit) -> Outcome:
     """Build and test the models: all of them, or the selection in the argument.
 
@@ -28,7 +34,7 @@ def transform(request: Request, emit: Emit) -> Outcome:
     from orchestration import audit, dbt
 
     with writing(request, emit) as warehouse, warehouse.held_open():
-        _declare(warehouse, dbt.sources())
+        lacking = _declare(warehouse, dbt.sources())
         seen = _seen(warehouse)
         changed = _changed(request, seen, warehouse)
         there = audit.relations(warehouse)
@@ -43,26 +49,30 @@ def transform(request: Request, emit: Emit) -> Outcome:
                 selection,
                 emit,
                 unit_tests=changed is None,
-                whole=dbt.is_whole(there),
+                lacking=lacking or ("" if dbt.is_whole(there) else NEVER_BUILT),
                 tested_until=until,
             )
         return Outcome(detail={**detail, "seen": seen, "build": request.run_id})
 
 
-def _declare(warehouse: Target, wanted: set[str]) -> None:
+def _declare(warehouse: Target, wanted: set[str]) -> str:
     """Make the tables of sources that were never loaded: a model may stand on several sources.
 
-    Where that cannot be done, a setting missing, say, dbt tells which table it lacks.
+    Returns a sentence on those for which it cannot, because a setting is missing, say; or ''.
     """
     from orchestration import audit
 
     there = audit.relations(warehouse)
     missing = {name for name in wanted & SOURCES.keys() if f"raw_{name}._dlt_loads" not in there}
+    lacking = []
     for name in sorted(missing):
         from loaders.load import declare
 
-        with suppress(LoaderError):
+        try:
             declare(name, target=warehouse)
+        except LoaderError:
+            lacking.append(name)
+    return UNLOADED.format(", ".join(lacking)) if lacking else ""
 
 
 def unchanged(request: Request, emit: Emit) -> Outcome:
