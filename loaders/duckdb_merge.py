@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import dlt
+import duckdb
+import pyarrow.parquet as pq
 from dlt.common.destination.client import HasFollowupJobs, RunnableLoadJob
+from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 
 MEMORY_LIMIT = "400MB"
 """What DuckDB may hold of the warehouse while rows stream through it."""
+WIDE_COLUMNS = 60
+WIDE_BYTES = 10_000
+"""Of a row."""
 ORDERED = "set preserve_insertion_order = {};\n"
 """A merge need not keep the order of rows; kept, the checkpoint writes most of them once more."""
 ALIAS = re.compile(r"(?<= )d(?= WHERE | USING )|\bd(?=\.\")")
@@ -53,7 +59,12 @@ class MergingClient(DuckDbClient):
     def create_load_job(
         self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
     ) -> LoadJob:
-        """Return a job; one that has nothing to do for a file that the merge reads itself."""
+        """Return a job; one that has nothing to do for a file that the merge reads itself.
+
+        One that is tried again may have had too little memory.
+        """
+        if ParsedLoadJobFileName.parse(file_path).retry_count:
+            self._unbind()
         if file_path.endswith(".parquet") and self._is_merged(table):
             return LeftToMerge(file_path)
         return super().create_load_job(table, file_path, load_id, restore)
@@ -69,6 +80,8 @@ class MergingClient(DuckDbClient):
             for table in table_chain
             if table["write_disposition"] == "merge"
         }
+        if any(map(_is_wide, (_here(path) for paths in files.values() for path in paths))):
+            self._unbind()
         chain = [self._undoubled(table, files.get(str(table["name"]), [])) for table in table_chain]
         jobs = super().create_table_chain_completed_followup_jobs(chain, completed_table_chain_jobs)
         for name, paths in files.items():
@@ -96,10 +109,18 @@ class MergingClient(DuckDbClient):
         with self.sql_client as client:
             for sql in (f"select 1 from {staging} limit 1", doubled):
                 if client.execute_sql(sql):
-                    client.execute_sql("reset memory_limit")  # a sort needs what it needs
+                    self._unbind()
                     return table
         marked: Any = {**table, "x-stage-data-deduplicated": True}
         return cast("PreparedTableSchema", marked)
+
+    def _unbind(self) -> None:
+        """Give the next connections what memory DuckDB takes by default.
+
+        A sort, or rows that are very wide, need what they need.
+        """
+        credentials: Any = self.config.credentials
+        credentials.global_config = {"memory_limit": default_memory()}
 
     def _is_merged(self, table: PreparedTableSchema) -> bool:
         return bool(table["write_disposition"] == "merge")
@@ -128,6 +149,19 @@ def duckdb_at(path: Path) -> merging_duckdb:
     # the order of rows must be kept: a file's lines are numbered as DuckDB reads them
     credentials.global_config = {"memory_limit": MEMORY_LIMIT}
     return merging_duckdb(credentials, destination_name="duckdb")
+
+
+def _is_wide(path: str) -> bool:
+    """Return whether a Parquet file has rows that need more memory than the usual ones."""
+    found = pq.read_metadata(path)
+    size = sum(found.row_group(n).total_byte_size for n in range(found.num_row_groups))
+    return bool(found.num_columns > WIDE_COLUMNS or size > WIDE_BYTES * found.num_rows)
+
+
+def default_memory() -> str:
+    """Return what DuckDB may hold in memory when it is not told, as its settings have it."""
+    with duckdb.connect() as fresh:
+        return str(fresh.execute("select current_setting('memory_limit')").fetchall()[0][0])
 
 
 def _files(table: str, jobs: Sequence[LoadJobInfo]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 from loaders.accounting import tally
 from loaders.columns import duckdb_type, formats, literal
 from loaders.drift import widened
+from loaders.duckdb_merge import default_memory
 from loaders.gate import reject_select
 from loaders.quarantine import rejected
 from loaders.readers.feed import Unreadable
@@ -23,7 +25,7 @@ from loaders.readers.line_ends import TEXTS, MixedLineEnds, are_mixed, unified
 from loaders.shape import Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from fsspec import AbstractFileSystem
 
@@ -138,20 +140,29 @@ class Staging:
     def _place(self, file: File) -> Placed | None:
         path = self._at(file)
         kind = kind_in(path, file.kind)
+        place = partial(self.landing.place, file.path, kind, edition=self.edition)
         try:
-            placed = self.landing.place(file.path, kind, path, edition=self.edition)
+            placed = self._within(place, path)
         except (MixedLineEnds, duckdb.InvalidInputException):
             if kind not in TEXTS or not are_mixed(path):
                 raise
             path = unified(path, self.folder / "unified")
             text = f": the lines of '{file.path}' end in different ways; all are read as LF."
             tally().note(self.shape.table, text)
-            placed = self.landing.place(file.path, kind, path, edition=self.edition)
+            placed = self._within(place, path)
         missing = sorted(self.shape.types.keys() - placed.fields) if placed else []
         if missing:
             text = f": '{file.path}' lacks the columns {', '.join(missing)}; they are null."
             tally().note(self.shape.table, text)
         return placed
+
+    def _within(self, place: Callable[[Path], Placed | None], path: Path) -> Placed | None:
+        """Place a file within the memory that is meant for it; one of very wide rows beyond."""
+        try:
+            return place(path)
+        except duckdb.OutOfMemoryException:
+            self.connection.execute(f"set memory_limit = '{default_memory()}'")
+            return place(path)
 
     def _at(self, file: File) -> Path:
         """Return a path of a file that has no signs in it which DuckDB would take for a pattern."""

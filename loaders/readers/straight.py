@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from loaders.readers.raw_postgres import RawPostgres
     from loaders.shape import Shape
 
-ROWS: Final = 50_000
-"""Rows of a batch."""
+VALUES: Final = 1_000_000
+"""Of a batch."""
 WAITING: Final = 3
 """Batches that may wait for PostgreSQL."""
 
@@ -97,7 +97,7 @@ def read(connection: duckdb.DuckDBPyConnection, select: str, shape: Shape) -> pa
     as_text = ", ".join(f"{quoted(name)}::varchar as {quoted(name)}" for name in texts)
     replaced = f" replace ({as_text})" if texts else ""
     found = connection.execute(f"select *{replaced} from ({select})")
-    return found.to_arrow_reader(ROWS)
+    return found.to_arrow_reader(max(1, VALUES // len(found.description or [0])))
 
 
 def numbered(batches: Iterable[pa.RecordBatch], first: int | None) -> Iterator[pa.RecordBatch]:
