@@ -191,11 +191,11 @@ def _is_exact(arrived: str, value: str, kind: str) -> str:
     is_told = f"abs({number}) < {unit * TOLD_APART} or contains({text}, 'e')"
     return (
         f"{value}::varchar = {text} "
-        f"or ({close} and ({is_told} or {_bare(f'{value}::varchar')} = {_bare(text)}))"
+        f"or ({close} and ({is_told} or {bare(f'{value}::varchar')} = {bare(text)}))"
     )
 
 
-def _bare(number: str) -> str:
+def bare(number: str) -> str:
     """Return the expression of a number's text without what says nothing: ` +1.50` is `1.5`."""
     text = f"ltrim(trim({number}), '+')"
     return f"case when contains({text}, '.') then rtrim(rtrim({text}, '0'), '.') else {text} end"

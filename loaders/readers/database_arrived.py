@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from loaders.shape import Shape
+from loaders.shape import Shape, bare
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,22 +41,15 @@ class Arrived(Shape):
             return f"case when {arrived} >= {EARLIEST} and {whole} then {moment} end"
         if name in self.decimals and kind.startswith("decimal"):
             text, number = fields[name], f"try_cast({fields[name]} as {kind})"
-            same = f"{_bare(text)} = {_bare(number)}"  # looked at only where the texts differ
-            return (
-                f"case when {number}::varchar = {text} then {number} when {same} then {number} end"
-            )
+            written = f"({number})::varchar"
+            same = f"{bare(text)} = {bare(written)}"  # looked at only where the texts differ
+            return f"case when {written} = {text} then {number} when {same} then {number} end"
         return super().cast(name, fields)
 
     def reason(self, fields: Mapping[str, str]) -> str:
         """Return the expression that tells why a row does not pass; see Shape."""
         doubtful = {n: e for n, e in fields.items() if n not in self.fit or n in self.key}
         return super().reason(doubtful)
-
-
-def _bare(number: str) -> str:
-    """Return the expression of a decimal's text without noughts at its end."""
-    text = f"({number})::varchar"
-    return f"case when contains({text}, '.') then rtrim(rtrim({text}, '0'), '.') else {text} end"
 
 
 def time_text(moment: str) -> str:

@@ -97,7 +97,8 @@ def test_sources_that_are_away_or_refuse_us_lose_nothing(
         }
         refused(tidemill(*DAILY, **refusing))
     told = errors(tidemill)
-    assert "HTTP 401. Check its token: SOURCES__SHOP_API__TOKEN" in told["load shop_api"]
+    assert "HTTP 401: " in told["load shop_api"]
+    assert "Check its token: SOURCES__SHOP_API__TOKEN" in told["load shop_api"]
     assert 'role "stranger" does not exist' in told["load shop_db"]
     assert "invalid username-password pair" in told["load payment_queue"]
     assert "`url` of a folder of files is empty" in told["load event_files"]
