@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 MEMORY_LIMIT = "400MB"
 """What DuckDB may hold of the warehouse while rows stream through it."""
 WIDE_COLUMNS = 60
-WIDE_BYTES = 10_000
-"""Of a row."""
+LARGE_ROW, LARGE_FILE = 10_000, 10_000_000
+"""Bytes."""
 ORDERED = "set preserve_insertion_order = {};\n"
 """A merge need not keep the order of rows; kept, the checkpoint writes most of them once more."""
 ALIAS = re.compile(r"(?<= )d(?= WHERE | USING )|\bd(?=\.\")")
@@ -80,7 +80,7 @@ class MergingClient(DuckDbClient):
             for table in table_chain
             if table["write_disposition"] == "merge"
         }
-        if any(map(_is_wide, (_here(path) for paths in files.values() for path in paths))):
+        if any(_is_wide(_here(path)) for paths in files.values() for path in paths):
             self._unbind()
         chain = [self._undoubled(table, files.get(str(table["name"]), [])) for table in table_chain]
         jobs = super().create_table_chain_completed_followup_jobs(chain, completed_table_chain_jobs)
@@ -155,7 +155,8 @@ def _is_wide(path: str) -> bool:
     """Return whether a Parquet file has rows that need more memory than the usual ones."""
     found = pq.read_metadata(path)
     size = sum(found.row_group(n).total_byte_size for n in range(found.num_row_groups))
-    return bool(found.num_columns > WIDE_COLUMNS or size > WIDE_BYTES * found.num_rows)
+    is_large = size > max(LARGE_FILE, LARGE_ROW * found.num_rows)
+    return bool(found.num_rows and (found.num_columns > WIDE_COLUMNS or is_large))
 
 
 def default_memory() -> str:
