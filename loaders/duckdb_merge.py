@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from dlt.common.destination.typing import PreparedTableSchema
     from dlt.common.storages.load_package import LoadJobInfo
 
-MEMORY_LIMIT = "400MB"
+MEMORY_LIMIT = "340MB"
 """What DuckDB may hold of the warehouse while rows stream through it."""
 WIDE_COLUMNS = 60
 LARGE_ROW, LARGE_FILE = 10_000, 10_000_000
