@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loaders.readers.feed import AT_ONCE, opened
+from loaders.readers.feed import AT_ONCE, Unreadable, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +18,20 @@ class MixedLineEnds(Exception):
     """The lines of a file are counted wrongly as long as they end in different ways."""
 
 
-def are_mixed(path: Path) -> bool:
-    """Return whether the lines of a file end in more than one way."""
+def are_mixed(path: Path, kind: str, encoding: str) -> bool:
+    """Return whether a file consists of lines, and they end in more than one way.
+
+    Args:
+        path: the file.
+        kind: `csv`, `jsonl`, `array` or `parquet`.
+        encoding: of a CSV file, by Python's name.
+
+    Raises:
+        Unreadable: the file is cut off.
+    """
+    has_bytes = kind == "jsonl" or "\r\n".encode(encoding).endswith(b"\r\n")  # not of UTF-16
+    if kind not in TEXTS or not has_bytes:
+        return False
     found = set()
     for block in _blocks(path):
         both = block.count(b"\r\n")
@@ -40,6 +52,9 @@ def unified(path: Path, to: Path) -> Path:
 
 def _blocks(path: Path) -> Iterator[bytes]:
     """Yield what is in a file, in pieces that do not end between CR and LF."""
-    with opened(path) as stream:
-        while block := stream.read(AT_ONCE):
-            yield block + stream.read(1) if block.endswith(b"\r") else block
+    try:
+        with opened(path) as stream:
+            while block := stream.read(AT_ONCE):
+                yield block + stream.read(1) if block.endswith(b"\r") else block
+    except OSError as error:
+        raise Unreadable(str(error)) from error

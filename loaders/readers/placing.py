@@ -18,7 +18,7 @@ from loaders.columns import literal
 from loaders.errors import RowsUnaccounted
 from loaders.readers.aside import Aside, Span, count_broken
 from loaders.readers.judged import BLANK, NOVEL, mark, normalized
-from loaders.readers.line_ends import TEXTS, MixedLineEnds, are_mixed
+from loaders.readers.line_ends import MixedLineEnds, are_mixed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -100,7 +100,8 @@ class Placer:
 
     def _finish(self, origin: str, path: Path, kind: str, arrival: Arrival, span: Span) -> Placed:
         """Number the rows of a file that is in the table, and take out those that are refused."""
-        if kind in TEXTS and (span.blank or count_broken(self.connection)) and are_mixed(path):
+        is_odd = span.blank or count_broken(self.connection)
+        if is_odd and are_mixed(path, kind, self.arrivals.csv.encoding):
             raise MixedLineEnds
         broken = self.aside.broken(origin) if kind != "parquet" else 0
         if not arrival.line:

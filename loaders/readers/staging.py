@@ -21,7 +21,7 @@ from loaders.quarantine import rejected
 from loaders.readers.feed import Unreadable
 from loaders.readers.formats import kind_in
 from loaders.readers.landing import InDuckDB, InPostgres
-from loaders.readers.line_ends import TEXTS, MixedLineEnds, are_mixed, unified
+from loaders.readers.line_ends import MixedLineEnds, are_mixed, unified
 from loaders.shape import Shape
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class Staging:
         try:
             placed = self._within(place, path)
         except (MixedLineEnds, duckdb.InvalidInputException):
-            if kind not in TEXTS or not are_mixed(path):
+            if not are_mixed(path, kind, self.csv.encoding):
                 raise
             path = unified(path, self.folder / "unified")
             text = f": the lines of '{file.path}' end in different ways; all are read as LF."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -99,6 +100,16 @@ def test_a_key_that_comes_late_in_a_file_is_found(drop: DropFolder) -> None:
     assert drop.rows("late, id, _line")[0] == ("yes", 15_001, 15_001)
     assert drop.rows("count(*), sum(case when id = _line then 1 else 0 end)") == [(19_999, 19_999)]
     assert drop.rejects()[0][:2] == ("a.jsonl.gz", "17001")
+
+
+def test_line_ends_of_what_cannot_be_read_are_no_obstacle(drop: DropFolder) -> None:
+    mixed = gzip.compress(b"id,name,amount,sold_at\r\n" + rows(*range(50_000)).encode())
+    drop.write("cut.csv.gz", mixed[: len(mixed) // 2])
+    drop.write("good.csv", rows(1))
+    assert drop.counts() == (2, 1, 1)
+    drop.write("wide.csv", (HEADER + "2,B,2,\r\n3,C,3,\n4\n").encode("utf-16"))
+    found = drop.counts(csv=CsvOptions(encoding="utf-16"), pattern="wide.csv")
+    assert found[0] == found[1] + found[2]
 
 
 def test_values_are_found_by_their_keys_in_whatever_order(drop: DropFolder) -> None:
