@@ -13,10 +13,9 @@ from loaders.readers.formats import (
     CsvOptions,
     csv_arrival,
     csv_names,
-    json_arrival,
-    json_key_lists,
     parquet_arrival,
 )
+from loaders.readers.json_format import json_arrival, json_key_lists
 from loaders.readers.judged import typed
 
 if TYPE_CHECKING:
