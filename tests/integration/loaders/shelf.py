@@ -7,9 +7,11 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.integration.loaders.served import Served
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +24,7 @@ def row(number: int, **more: Any) -> dict[str, Any]:
 
 
 @dataclass
-class Shelf:
+class Shelf(Served):
     """Rows in the order of their last change, the faults to come, and what was asked."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -42,19 +44,8 @@ class Shelf:
     lock: threading.RLock = field(default_factory=threading.RLock)
     full_at: float = 0.0
 
-    def __enter__(self) -> Self:
-        handler = type("Handler", (_Handler,), {"shelf": self})
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return type("Handler", (_Handler,), {"shelf": self})
 
     def enter(self, path: str) -> str | None:
         """Note a request; return what goes wrong with it."""

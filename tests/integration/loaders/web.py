@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.integration.loaders.served import Served
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,26 +33,15 @@ class Answer(NamedTuple):
 
 
 @dataclass
-class Web:
+class Web(Served):
     """A server, and what it was asked."""
 
     answer: Callable[[Web, Asked], Any]
     """Returns an Answer, or what its body is; None breaks the connection off."""
     asked: list[Asked] = field(default_factory=list)
 
-    def __enter__(self) -> Self:
-        handler = type("Handler", (_Handler,), {"web": self})
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return type("Handler", (_Handler,), {"web": self})
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -8,9 +8,11 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
+
+from tests.integration.loaders.served import Served
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +21,7 @@ TOKEN = "far-side-token"
 
 
 @dataclass
-class FarSide:
+class FarSide(Served):
     """Contacts by id; what was applied to each; and the faults to come."""
 
     fault: Callable[[int], str | None] = lambda _number: None
@@ -44,19 +46,8 @@ class FarSide:
     most_in_flight: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def __enter__(self) -> Self:
-        handler = type("Handler", (_Handler,), {"far": self})
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return type("Handler", (_Handler,), {"far": self})
 
     def apply(self, key: str, body: bytes) -> bytes:
         """Apply a batch once, and answer a repeated one as before."""
