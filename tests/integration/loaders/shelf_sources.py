@@ -91,13 +91,17 @@ def read_by_cursor(shelf: Shelf, *, most_pages: int = 100, **settings: Any) -> s
     return {one["id"] for page in found for one in page}
 
 
-def read_by_number(shelf: Shelf, *, readings: int = 5, **settings: Any) -> set[Any]:
+def read_by_number(
+    shelf: Shelf, *, readings: int = 5, pages_at_once: int = 4, **settings: Any
+) -> set[Any]:
     """The ids that come by page number, without a load around it."""
-    params = {"access_token": "hidden"}
-    url = f"{shelf.url}/pages"
-    pages = Numbered(url=url, key="id", params=params, size=10, readings=readings)
-    return {
-        one["id"]
-        for page in numbered_pages(polite(**{"timeout": 10, **settings}), pages)
-        for one in page
-    }
+    pages = Numbered(
+        url=f"{shelf.url}/pages",
+        key="id",
+        params={"access_token": "hidden"},
+        size=10,
+        readings=readings,
+        at_once=pages_at_once,
+    )
+    session = polite(**{"timeout": 10, **settings})
+    return {one["id"] for page in numbered_pages(session, pages) for one in page}

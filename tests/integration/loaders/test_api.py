@@ -69,7 +69,7 @@ def test_rows_that_shift_while_they_are_read_are_not_lost(
             shelf.rows.append({**shelf.rows.pop(2), "updated_at": row(200)["updated_at"]})
 
     shelf.before = shift
-    found = read_by_number(shelf, at_once=1)
+    found = read_by_number(shelf, pages_at_once=1)
     left = {one["id"] for one in shelf.rows}
     assert left <= found <= left | {1}
 
@@ -87,7 +87,7 @@ def test_pages_that_repeat_or_end_early_are_read_again(
         return {**found, "items": found["items"][:4]} if asked == 20 else found
 
     monkeypatch.setattr(shelf, "answer", wrong)
-    assert read_by_number(shelf, at_once=1) == set(range(95))
+    assert read_by_number(shelf, pages_at_once=1) == set(range(95))
     assert len(shelf.asked) == 36
 
 
