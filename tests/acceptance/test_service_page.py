@@ -71,7 +71,7 @@ def test_the_page_keeps_its_word(server: Server, tmp_path: Path) -> None:
 
 def test_libraries_read_every_form(server: Server) -> None:
     whole = published(server)
-    with httpx.Client(base_url=server.url) as client:
+    with httpx.Client(base_url=server.url, timeout=60) as client:
         bodies = {
             form: pa.BufferReader(
                 client.get("/api/v1/users/export", params={"format": form}).content
@@ -95,7 +95,7 @@ def test_a_reader_who_follows_cursors_gets_each_row_once_while_runs_publish(
     before = set(keys_of(server))
     commands = Tidemill(var=server.var, variables=shop.environment())
     seen: list[int] = []
-    with httpx.Client(base_url=server.url) as client:
+    with httpx.Client(base_url=server.url, timeout=60) as client:
         cursor: str | None = ""
         tags: set[str] = set()
         while cursor is not None:

@@ -12,6 +12,8 @@ from shutil import rmtree, which
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
+from tests.ports import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -28,7 +30,7 @@ def is_installed() -> bool:
 def rabbitmq() -> Iterator[str]:
     """Start a server on loopback; give its address."""
     folder = Path(mkdtemp(prefix="tidemill-rabbitmq-"))
-    port, between, names = (_free_port() for _ in range(3))
+    port, between, names = (free_port() for _ in range(3))
     (folder / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{port}\n")
     (folder / "plugins").write_text("[].\n")
     environment = {
@@ -57,12 +59,6 @@ def rabbitmq() -> Iterator[str]:
             [str(which("epmd")), "-kill"], env=environment, check=False, capture_output=True
         )
         rmtree(folder, ignore_errors=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _wait(port: int, server: subprocess.Popen[bytes], folder: Path) -> None:

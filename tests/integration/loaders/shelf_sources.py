@@ -27,7 +27,7 @@ HASTE = Patience(attempts=3, first_pause=0.01, longest_pause=0.05, longest_retry
 
 
 def polite(**settings: Any) -> PoliteSession:
-    return PoliteSession(Manners(patience=HASTE, **{"timeout": 0.3, **settings}))
+    return PoliteSession(Manners(**{"patience": HASTE, "timeout": 10, **settings}))
 
 
 def by_cursor(shelf: Shelf, *, most_pages: int = 100, **settings: Any) -> DltSource:
@@ -103,5 +103,4 @@ def read_by_number(
         readings=readings,
         at_once=pages_at_once,
     )
-    session = polite(**{"timeout": 10, **settings})
-    return {one["id"] for page in numbered_pages(session, pages) for one in page}
+    return {one["id"] for page in numbered_pages(polite(**settings), pages) for one in page}

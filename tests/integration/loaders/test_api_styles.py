@@ -56,7 +56,7 @@ def loaded(
 
     @dlt.source(name="web")
     def source() -> Any:
-        return api_resources(config, Manners(patience=HASTE, timeout=2, at_once=at_once))
+        return api_resources(config, Manners(patience=HASTE, at_once=at_once))
 
     return load(source(), target=target)
 

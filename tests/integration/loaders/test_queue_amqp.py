@@ -112,7 +112,7 @@ def test_a_load_that_fails_gives_its_messages_back(
         patched.setattr(AmqpQueue, "acknowledge", _broken)
         with pytest.raises(LoaderError):
             load(source(server), target=duckdb_target)
-    time.sleep(0.3)
+    given_back(channel, 20)
     before = fetch(duckdb_target, "select * from raw_payment_queue.payments order by message_id")
     send(channel, 20)
     assert counts(load(source(server), target=duckdb_target)) == [(21, 1, 20, 0)]
@@ -120,6 +120,14 @@ def test_a_load_that_fails_gives_its_messages_back(
     assert fetch(duckdb_target, every) == before
     assert len(before) == 20
     assert counts(load(source(server), target=duckdb_target)) == []
+
+
+def given_back(channel: Any, count: int) -> None:
+    """Wait until so many messages are ready again; the server hears of a lost reader in time."""
+    until = time.monotonic() + 60
+    while channel.queue_declare("payments", passive=True).method.message_count < count:
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def _broken(*_: object) -> None:

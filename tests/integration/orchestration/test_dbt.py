@@ -26,7 +26,7 @@ GOOD = "select id, id * 2 as doubled from {{ ref('numbers') }}"
 
 def build(workers: Workers, request: Request, heard: list[dict[str, Any]] | None = None) -> Outcome:
     emit = heard.append if heard is not None else lambda _: None
-    return workers.execute(request, timeout=60, stop=threading.Event(), emit=emit)
+    return workers.execute(request, timeout=300, stop=threading.Event(), emit=emit)
 
 
 def names(outcome: Outcome) -> set[str]:

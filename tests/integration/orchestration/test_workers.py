@@ -31,7 +31,7 @@ RequestOf = Callable[..., Request]
 
 def pids(note: Path) -> list[int]:
     """Wait for a hanging step to say who it and its child are."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (note.exists() and note.read_text().count(" ") == 1):
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -39,7 +39,7 @@ def pids(note: Path) -> list[int]:
 
 
 def is_gone(pid: int) -> bool:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if not process.is_alive(process.identity(pid)) or process.identity(pid).endswith(":"):
             return True
@@ -47,7 +47,7 @@ def is_gone(pid: int) -> bool:
     return False
 
 
-def run(workers: Workers, request: Request, timeout: float = 30, **more: object) -> object:
+def run(workers: Workers, request: Request, timeout: float = 120, **more: object) -> object:
     stop = more.get("stop") or threading.Event()
     return workers.execute(request, timeout=timeout, stop=stop, emit=lambda _: None)  # type: ignore[arg-type]
 
@@ -57,7 +57,7 @@ def test_a_step_tells_its_progress_and_hands_back_its_outcome(
 ) -> None:
     heard: list[dict[str, object]] = []
     outcome = own_workers.execute(
-        request_of("load", "a"), timeout=30, stop=threading.Event(), emit=heard.append
+        request_of("load", "a"), timeout=120, stop=threading.Event(), emit=heard.append
     )
     assert heard == [{"table": "t", "rows": 3}]
     assert outcome.detail["argument"] == "a"
@@ -74,8 +74,8 @@ def test_a_step_that_takes_too_long_is_ended_with_its_children(
 ) -> None:
     note = tmp_path / "note"
     own_workers.warm({"hang"})
-    with pytest.raises(StepTimedOut, match=r"was ended with its children: it took longer than 2 s"):
-        run(own_workers, request_of("hang", str(note)), timeout=2)
+    with pytest.raises(StepTimedOut, match=r"was ended with its children: it took longer than 5 s"):
+        run(own_workers, request_of("hang", str(note)), timeout=5)
     assert all(is_gone(pid) for pid in pids(note))
 
 
@@ -187,6 +187,6 @@ def test_a_step_that_stands_in_line_in_vain_tells_how_long(
         with pytest.raises(StepFailed, match="has been writing") as caught, writing(request, print):
             pass
         other.communicate("")
-    assert 0.4 < caught.value.detail["busy"] < 5
+    assert 0.4 < caught.value.detail["busy"] < 60
     with writing(request, lambda _: None) as warehouse:
         assert warehouse.place == settings.target.place

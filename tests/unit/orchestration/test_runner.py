@@ -103,7 +103,7 @@ def test_steps_run_in_the_order_of_their_needs(runner_of: RunnerOf, good: Steps)
 
 
 def test_independent_steps_run_side_by_side(runner_of: RunnerOf, good: Steps) -> None:
-    both = threading.Barrier(2, timeout=5)
+    both = threading.Barrier(2, timeout=60)
 
     def meet(_: Any) -> Outcome:
         both.wait()

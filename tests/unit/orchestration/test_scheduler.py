@@ -141,14 +141,14 @@ def test_a_time_that_comes_during_a_run(
 
     def slow(_: Any) -> Outcome:
         begun.set()
-        go.wait(10)
+        go.wait(60)
         return Outcome()
 
     scheduler = scheduler_of(slow, hourly=hourly(overlap=overlap))
     tick(scheduler)
     clock.time += HOUR
     tick(scheduler, wait=False)
-    begun.wait(10)
+    assert begun.wait(60)
     clock.time += HOUR
     tick(scheduler, wait=False)
     go.set()

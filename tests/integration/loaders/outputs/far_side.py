@@ -44,6 +44,8 @@ class FarSide(Served):
     bodies: list[bytes] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0
+    wanted_in_flight: int = 0
+    """A slow answer waits until so many were under way at once, for half a minute at most."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def handler(self) -> type[BaseHTTPRequestHandler]:
@@ -137,6 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _applied(self, fault: str | None, body: bytes) -> None:
         if fault == "slow":
             time.sleep(self.far.hang / 10)
+            self._wait_for_others()
         if code := self._out_of_place(body):
             self._send(code, b"{}")
             return
@@ -150,6 +153,11 @@ class _Handler(BaseHTTPRequestHandler):
                 time.sleep(self.far.hang)
             result = json.loads(answer)["results"][0]
             self._send(result["status"] if self._is_item else 200, answer)
+
+    def _wait_for_others(self) -> None:
+        until = time.monotonic() + 30
+        while self.far.most_in_flight < self.far.wanted_in_flight and time.monotonic() < until:
+            time.sleep(0.005)
 
     @property
     def _is_item(self) -> bool:

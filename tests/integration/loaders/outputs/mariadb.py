@@ -13,6 +13,8 @@ from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from tests.ports import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,9 +23,7 @@ if TYPE_CHECKING:
 def mariadb(*options: str) -> Iterator[str]:
     """Start a server; give its address, without a database."""
     folder = Path(mkdtemp(prefix="tidemill-mariadb-"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     user = ["--user=root"] if os.getuid() == 0 else []
     common = ["--no-defaults", f"--datadir={folder / 'data'}", *user]
     subprocess.run(
@@ -51,13 +51,13 @@ def mariadb(*options: str) -> Iterator[str]:
         yield f"mysql+pymysql://root@127.0.0.1:{port}/"
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(120)
         rmtree(folder, ignore_errors=True)
 
 
 def wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
     """Wait until it takes connections."""
-    for _ in range(300):
+    for _ in range(1200):
         assert server.poll() is None, "MariaDB ended at once"
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=1):

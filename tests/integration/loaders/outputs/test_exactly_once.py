@@ -70,7 +70,7 @@ class MortalRecord(DeliveryRecord):
             raise Killed
 
 
-def output(url: str, batch_size: int) -> KeyedOutput:
+def output(url: str, batch_size: int, timeout: float) -> KeyedOutput:
     address = f"{url}/crm/contacts/batch"
     endpoint = Endpoint(url=address, encode=lambda batch: encode(address, batch), decode=decode)
     sender = ApiSender(
@@ -79,7 +79,7 @@ def output(url: str, batch_size: int) -> KeyedOutput:
         token=TOKEN,
         batch_size=batch_size,
         in_flight=3,
-        timeout=0.2,
+        timeout=timeout,
         patience=IMPATIENT,
     )
     return KeyedOutput(model=MODEL, key=("user_id",), sender=sender)
@@ -136,7 +136,7 @@ def live_through(history: History, batch_size: int, last: State) -> None:
         target = Target(name="duckdb", kind="duckdb", path=Path(folder) / "warehouse.duckdb")
         with target.connect() as connection:
             connection.execute("create schema outputs")
-        to = output(far.url, batch_size)
+        to = output(far.url, batch_size, timeout=0.2)
         for state, faults, lives in history:
             base = far.requests
             far.fault = lambda number, base=base, faults=faults: dict(
@@ -146,8 +146,9 @@ def live_through(history: History, batch_size: int, last: State) -> None:
             deliver_once(target, to, lives)
         far.fault = lambda _number: None
         desire(target, last)
-        deliver_once(target, to, 1_000_000)
-        deliver_once(target, to, 1_000_000)
+        in_peace = output(far.url, batch_size, timeout=30)
+        deliver_once(target, in_peace, 1_000_000)
+        deliver_once(target, in_peace, 1_000_000)
         assert_as_desired(far, last)
 
 

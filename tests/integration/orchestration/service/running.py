@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,19 +11,20 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from tests.ports import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 
 class Server:
     """`tidemill serve` on a port of its own; can be killed and started again."""
 
     def __init__(self, var: Path, environment: Mapping[str, str] | None = None) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.var = var
         kept = {

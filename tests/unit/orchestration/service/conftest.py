@@ -127,7 +127,7 @@ def client_of() -> Iterator[Callable[..., httpx.Client]]:
 
         def make(service: Service, *, works: bool = False, scheduling: Any = None) -> httpx.Client:
             base_url = stack.enter_context(served(service, scheduling, works=works))
-            return stack.enter_context(httpx.Client(base_url=base_url, timeout=20))
+            return stack.enter_context(httpx.Client(base_url=base_url, timeout=60))
 
         yield make
 

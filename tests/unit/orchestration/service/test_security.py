@@ -143,11 +143,15 @@ def test_bodies_have_their_limit(opened: Callable[..., Service], client_of: Any)
     assert large.status_code == 413
 
 
-def test_a_caller_who_asks_too_often_waits(opened: Callable[..., Service], client_of: Any) -> None:
-    client = client_of(opened(requests_per_second=1.0, burst=3.0))
+def test_a_caller_who_asks_too_often_waits(
+    opened: Callable[..., Service], client_of: Any, clock: Any
+) -> None:
+    client = client_of(opened(clock, requests_per_second=1.0, burst=3.0))
     answers = [client.get(USERS) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert answers[-1].headers["retry-after"] == "1"
+    clock.time += timedelta(seconds=1)
+    assert [client.get(USERS).status_code for _ in range(2)] == [200, 429]
 
 
 def test_a_request_that_takes_too_long_is_ended(
