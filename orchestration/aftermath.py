@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from orchestration import jobs, metrics, notify
@@ -34,15 +35,17 @@ class Aftermath:
         self.notifier = notify.Notifier(ledger, jobs.FRESH, place)
         self.clock = clock
         self.log = log
+        self.lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
         """Follow up a run; what goes wrong here is logged, and does not change how it ended."""
         if event.name != "run_ended":
             return
         try:
-            metrics.write_textfile(self.collector, self.textfile)
-            if notify.is_wanted():
-                self.notifier.after(event.fields["record"], self.clock.now())
+            with self.lock:  # two runs that end together tell of one trouble once
+                metrics.write_textfile(self.collector, self.textfile)
+                if notify.is_wanted():
+                    self.notifier.after(event.fields["record"], self.clock.now())
         except (OrchestrationError, OSError) as error:
             fields = {"error": str(error)}
             self.log(Event(name="aftermath_failed", run_id=event.run_id, fields=fields))

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from orchestration import jobs, lease, plan, show, summary
 from orchestration.clock import Clock
 from orchestration.commands import opened
 from orchestration.errors import NameUnknown, unknown
+from orchestration.logs import NAME, lines_of
 from orchestration.schedule import next_fire
 from orchestration.show import Grid
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
 
 NO_RUN = "No run yet. `tidemill demo` makes one; `tidemill run daily` as well."
 NO_TIME = "No job comes in this time. `--hours` looks further ahead."
@@ -113,7 +108,7 @@ def logs(run_id: str | None, target: str | None, *, as_json: bool) -> int:
         run = ledger.run(run_id) if run_id else next(iter(ledger.runs(1)), None)
         if run is None:
             raise NameUnknown(NO_RUN)
-    lines = list(_lines(current.logs / "tidemill.jsonl", run["id"]))
+    lines, _ = lines_of(current.logs / NAME, run["id"])
     printed = {
         path.stem: path.read_text(errors="replace")
         for path in sorted(current.artifacts(run["id"]).glob("*.log"))
@@ -133,10 +128,3 @@ def logs(run_id: str | None, target: str | None, *, as_json: bool) -> int:
 
 
 _SHOWN = ("timestamp", "event", "step", "run_id")
-
-
-def _lines(path: Path, run_id: str) -> Iterator[dict[str, Any]]:
-    for part in (path.with_name(path.name + ".old"), path):
-        if part.exists():
-            with part.open(encoding="utf-8") as file:
-                yield from (json.loads(line) for line in file if run_id in line)

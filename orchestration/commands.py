@@ -15,7 +15,7 @@ from orchestration.clock import Clock
 from orchestration.errors import NameUnknown, NeedUnmet
 from orchestration.halt import on_signals
 from orchestration.ledger import Ledger
-from orchestration.logs import LogListener
+from orchestration.logs import NAME, LogListener
 from orchestration.runner import Runner
 from orchestration.steps import KINDS
 from orchestration.workers import Workers
@@ -117,20 +117,26 @@ def go_on(runner: Runner, run_id: str | None, how: How, halt: Halt) -> dict[str,
     """Do what is missing of a run, by default the newest unfinished one; return its record.
 
     Raises:
-        NameUnknown: there is no such run, or it has completed.
+        NameUnknown: there is no such run on this warehouse, or it has completed.
     """
-    run = runner.ledger.run(run_id) if run_id else _unfinished(runner.ledger)
+    place = runner.settings.target.place
+    run = runner.ledger.run(run_id) if run_id else _unfinished(runner.ledger, place)
     if run["status"] == plan.COMPLETED:
         raise NameUnknown(f"Nothing to resume: the run {run['id']} has completed.")
+    if run["warehouse"] != place:
+        raise NameUnknown(
+            f"Cannot resume the run {run['id']} on '{place}': it was begun on "
+            f"'{run['warehouse']}'. Give --target {run['target']}."
+        )
     return runner.resume(run, with_retry(jobs.find(run["job"]), how.retry), halt=halt)
 
 
 def retry_failed(how: How) -> int:
     """Resume the newest run of every job, where it did not complete; return the worst exit code."""
     with opened(how.target) as (current, ledger):
-        newest = [runs[0] for name in jobs.JOBS if (runs := ledger.runs(1, job=name))]
         place = current.target.place
-    failed = [run for run in newest if run["status"] in UNDONE and run["warehouse"] == place]
+        newest = [run for name in jobs.JOBS for run in ledger.runs(1, job=name, warehouse=place)]
+    failed = [run for run in newest if run["status"] in UNDONE]
     if not failed and not how.as_json:
         show.text("No job's newest run failed.")
     ended = [_resumed(run["id"], how) for run in failed]
@@ -139,8 +145,8 @@ def retry_failed(how: How) -> int:
     return max((exit_code(run) for run in ended), default=0)
 
 
-def _unfinished(ledger: Ledger) -> dict[str, Any]:
-    for run in ledger.runs(50):
+def _unfinished(ledger: Ledger, warehouse: str) -> dict[str, Any]:
+    for run in ledger.runs(50, warehouse=warehouse):
         if run["status"] in UNDONE:
             return run
     raise NameUnknown("Nothing to resume: every run of the last 50 has completed.")
@@ -177,21 +183,20 @@ def working(how: How, current: Settings, ledger: Ledger, *listeners: Listener) -
     """Give a runner with its warm processes, its log, and what follows each run."""
     clock = Clock()
     workers = Workers(KINDS, current.logs / "workers.log")
-    with LogListener(current.logs / "tidemill.jsonl", verbose=how.verbose) as log:
-        aftermath = Aftermath(current, ledger, clock, log)
-        runner = Runner(
-            settings=current,
-            ledger=ledger,
-            executor=workers,
-            listeners=(*listeners, log, aftermath),
-            clock=clock,
-        )
-        try:
-            for run_id in lease.bury(ledger, clock.now()):
-                runner.tell_end(run_id)
-            yield runner
-        finally:
-            workers.close()
+    log = LogListener(current.logs / NAME, verbose=how.verbose)
+    runner = Runner(
+        settings=current,
+        ledger=ledger,
+        executor=workers,
+        listeners=(*listeners, log, Aftermath(current, ledger, clock, log)),
+        clock=clock,
+    )
+    try:
+        for run_id in lease.bury(ledger, clock.now()):
+            runner.tell_end(run_id)
+        yield runner
+    finally:
+        workers.close()
 
 
 def demo(how: How, *, same_day: bool, scale: float, port: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -37,7 +38,7 @@ UNWRITTEN: Final = "--no-write-json"
 THIRD: Final = 3
 
 _manifest: Any = None
-_parsed: tuple[int, float] | None = None
+_parsed = ""
 _asked = 0
 
 
@@ -67,18 +68,19 @@ def _compile_macros() -> None:
         template_cache.get_node_template(macro)
 
 
-def fingerprint(current: Settings) -> tuple[int, float]:
-    """Return the number of the project's files and the newest time of change among them."""
+def fingerprint(current: Settings) -> str:
+    """Return what changes when a file of the project does: names, sizes and times of them all.
+
+    A file may be newer than it was and older than another: copies keep their times.
+    """
     folders = [current.project / name for name in WATCHED]
-    files = [file for folder in folders for file in (folder, *folder.rglob("*")) if file.exists()]
-    profile = current.home / "profiles" / "profiles.yml"
-    times = [file.stat().st_mtime for file in (*files, profile) if file.exists()]
-    return len(files), max(times, default=0.0)
-
-
-def fingerprint_text() -> str:
-    """Return the fingerprint of the project as it is now."""
-    return "{}:{}".format(*fingerprint(settings_.read()))
+    files = {file for folder in folders for file in (folder, *folder.rglob("*"))}
+    seen = hashlib.sha256()
+    for file in sorted({*files, current.home / "profiles" / "profiles.yml"}):
+        if file.is_file():
+            facts = file.stat()
+            seen.update(f"{file} {facts.st_size} {facts.st_mtime_ns}\n".encode())
+    return seen.hexdigest()
 
 
 def sources() -> set[str]:

@@ -178,9 +178,15 @@ def _project(current: Settings) -> str:
         )
     quiet = ["-W", "ignore", "-m", "dbt.cli.main", "--quiet"]
     command = [sys.executable, *quiet, "parse", *current.dbt_options]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=PARSE_SECONDS, check=False
-    )
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=PARSE_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise OrchestrationError(
+            f"dbt did not read the project {current.project} within {PARSE_SECONDS} s. Try it: "
+            "cd dbt_project && dbt parse."
+        ) from None
     if done.returncode:
         reason = " ".join((done.stdout + done.stderr).split())[-600:]
         raise OrchestrationError(f"dbt cannot read the project {current.project}: {reason}")

@@ -24,4 +24,4 @@ class Listener(Protocol):
     """Whoever wants to hear of a run: the terminal, the log, the metrics."""
 
     def __call__(self, event: Event) -> None:
-        """Hear one event; called from several threads, never at the same time."""
+        """Hear one event; those of one run never come at the same time."""

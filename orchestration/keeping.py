@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestration import jobs, metrics, progress, sandbox, show
 from orchestration import settings as settings_
 from orchestration.commands import opened, working
-from orchestration.events import Event
 from orchestration.halt import on_signals
 from orchestration.scheduler import Scheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from orchestration.commands import How
-    from orchestration.runner import Runner
 
 
 def keep_shop(scale: float) -> int:
@@ -43,7 +38,7 @@ def keep_schedule(how: How, *, metrics_port: int, only: list[str]) -> int:
         opened(how.target, bury=False) as (current, ledger),
         working(how, current, ledger, lines) as runner,
     ):
-        scheduler = Scheduler(jobs=chosen, runner=runner, halt=halt, tell=teller(runner))
+        scheduler = Scheduler(jobs=chosen, runner=runner, halt=halt, tell=runner.tell)
         place = current.target.place
         collector = metrics.Collector(ledger, place, scheduler.waiting)
         with metrics.served(collector, metrics_port):
@@ -53,14 +48,3 @@ def keep_schedule(how: How, *, metrics_port: int, only: list[str]) -> int:
             sys.stdout.flush()
             scheduler.run()
     return 0
-
-
-def teller(runner: Runner) -> Callable[..., None]:
-    """Return what lets the runner's listeners hear of the scheduler's own events."""
-
-    def tell(name: str, **fields: Any) -> None:
-        for listener in runner.listeners:
-            with suppress(OSError):
-                listener(Event(name=name, run_id="", fields=fields))
-
-    return tell

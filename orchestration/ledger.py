@@ -149,11 +149,15 @@ class Ledger:
         )
         totals.count_run(connection, run_id)
 
-    def runs(self, limit: int = 20, *, job: str | None = None) -> list[dict[str, Any]]:
+    def runs(
+        self, limit: int = 20, *, job: str | None = None, warehouse: str | None = None
+    ) -> list[dict[str, Any]]:
         """Return the newest runs first, each with its steps, tables and deliveries."""
         query = sa.select(RUNS).order_by(RUNS.c.started_at.desc(), RUNS.c.id.desc()).limit(limit)
         if job:
             query = query.where(RUNS.c.job == job)
+        if warehouse:
+            query = query.where(RUNS.c.warehouse == warehouse)
         with self.transaction() as connection:
             return [_nested(connection, row) for row in connection.execute(query).all()]
 

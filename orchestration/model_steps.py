@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from loaders import SOURCES
 from loaders.errors import LoaderError
+from orchestration import settings
 from orchestration.outcome import Outcome
 from orchestration.steps import writing
 
@@ -88,7 +89,7 @@ def _seen(warehouse: Target) -> dict[str, Any]:
     """Return what the models are built from: the project's files and the committed loads."""
     from orchestration import audit, dbt
 
-    return {"project": dbt.fingerprint_text(), "loads": audit.loads(warehouse)}
+    return {"project": dbt.fingerprint(settings.read()), "loads": audit.loads(warehouse)}
 
 
 def _changed(request: Request, seen: dict[str, Any], warehouse: Target) -> set[str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -91,11 +92,20 @@ class Runner:
         return self._work(run["id"], run["job"], job, halt or Halt())
 
     def tell_end(self, run_id: str) -> None:
-        """Let the listeners hear of a run whose own process could not tell its end."""
+        """Let the listeners hear of a run that has ended."""
         record = self.ledger.run(run_id)
         fields = {"status": record["status"], "error": record["error"], "record": record}
+        self.tell("run_ended", run_id=run_id, **fields)
+
+    def tell(self, name: str, *, run_id: str = "", step: str = "", **fields: Any) -> None:
+        """Let all listeners hear of something.
+
+        One that cannot write it down, to a full disk or a closed terminal, does not stop a run.
+        """
+        event = Event(name=name, run_id=run_id, step=step, fields=fields)
         for listener in self.listeners:
-            listener(Event(name="run_ended", run_id=run_id, fields=fields))
+            with suppress(OSError):
+                listener(event)
 
     def _work(self, run_id: str, name: str, job: plan.Job, halt: Halt) -> dict[str, Any]:
         with halt.child() as own, lease.held(run_id):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from orchestration import history, lease, plan
-from orchestration.errors import AlreadyFired, AlreadyRunning, OrchestrationError
+from orchestration.errors import AlreadyFired, AlreadyRunning, LedgerFailed, OrchestrationError
 from orchestration.ledger_schema import SCHEDULES, upsert
 from orchestration.schedule import due, next_fire
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 LONGEST_WAIT: Final = 30.0
 """Seconds; the machine may have slept, or its clock been set, so look at least so often."""
+AWAY: Final = 5.0
+"""Seconds until a ledger that did not answer is asked again."""
+EVERY: Final = "every job"
 PAUSE: Final = 0.5
 """Seconds between two looks while a run is under way."""
 
@@ -38,6 +41,8 @@ class Scheduler:
     tell: Callable[..., None]
     """Hears of what the scheduler itself does: an event's name and fields."""
     active: dict[str, threading.Thread] = field(default_factory=dict)
+    has_begun: bool = False
+    """Whether what an earlier scheduler left was taken up."""
 
     def __post_init__(self) -> None:
         self.scheduled = {
@@ -53,15 +58,28 @@ class Scheduler:
             {step.kind for job, _ in self.scheduled.values() for step in job.steps}
         )
         try:
-            self.go_on(clock.now())
             while not self.halt.soon.is_set():
-                now = clock.now()
-                self.tick(now)
-                clock.wait(self.halt.soon, self.pause(now))
+                clock.wait(self.halt.soon, self.look(clock.now()))
         finally:
             self.halt.ask(at_once=False)
             for thread in list(self.active.values()):
                 thread.join()
+
+    def look(self, now: datetime) -> float:
+        """Start what is due; return the seconds until the next look.
+
+        A ledger that is away for a while is waited for.
+        """
+        try:
+            if not self.has_begun:
+                self.go_on(now)
+                self.has_begun = True
+            self.tick(now)
+        except LedgerFailed as error:
+            self._complain(EVERY, now, str(error))
+            return AWAY
+        self._forgive(EVERY)
+        return self.pause(now)
 
     def pause(self, now: datetime) -> float:
         """Return the seconds until the next look."""
@@ -82,14 +100,14 @@ class Scheduler:
     def go_on(self, now: datetime) -> None:
         """Take up again what a stop or a crash interrupted, unless it is too old."""
         for name, (job, schedule) in self.scheduled.items():
-            run = next(iter(self.runner.ledger.runs(1, job=name)), None)
+            run = next(iter(self.runner.ledger.runs(1, job=name, warehouse=self.warehouse)), None)
             if run and self._is_ours(run, now - timedelta(seconds=schedule.max_age)):
                 self._start(name, partial(self.runner.resume, run, job, halt=self.halt))
 
     def _is_ours(self, run: Mapping[str, Any], oldest: datetime) -> bool:
         """Tell whether a run was started by a scheduler, cut short, and is young enough."""
-        is_here = run["interrupted"] and run["warehouse"] == self.warehouse
-        return bool(is_here and run["trigger"] == "schedule" and run["started_at"] >= oldest)
+        is_cut = run["interrupted"] and run["trigger"] == "schedule"
+        return bool(is_cut and run["started_at"] >= oldest)
 
     def handled(self, name: str, schedule: Schedule, now: datetime) -> datetime:
         """Return the newest time of a job that was dealt with; for a new or edited one, now."""
@@ -124,6 +142,10 @@ class Scheduler:
         if (name, reason) not in self.complained:
             self.complained.add((name, reason))
             self.tell("fire_waits", job=name, time=time, reason=reason)
+
+    def _forgive(self, name: str) -> None:
+        """Let what is in a job's way from now on be told again."""
+        self.complained = {entry for entry in self.complained if entry[0] != name}
 
     def waiting(self) -> dict[str, int]:
         """Return how many runs of each job are due and have not been started."""
@@ -161,7 +183,7 @@ class Scheduler:
             self._handle(name, time - timedelta(microseconds=1))
             self._complain(name, time, str(error))
             return
-        self.complained = {entry for entry in self.complained if entry[0] != name}
+        self._forgive(name)
 
     def _guarded(self, name: str, work: Callable[[], Any]) -> None:
         """Run a job; what keeps it from starting is told, and the scheduler goes on."""

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from orchestration import plan
 from orchestration.errors import OrchestrationError
 from orchestration.ledger_schema import DELIVERIES, LOADS, RUNS, STEPS, TABLES
+from orchestration.logs import ASIDE
 
 if TYPE_CHECKING:
     from loaders.warehouse import Target
@@ -40,7 +41,7 @@ def retain(current: Settings, ledger: Ledger, days: int, now: datetime) -> dict[
     logs = [log for log in current.logs.glob("*") if log.suffix in {".log", ".jsonl"}]
     grown = [log for log in logs if log.stat().st_size > LOG_BYTES]
     for log in grown:
-        log.replace(log.with_name(log.name + ".old"))
+        log.replace(log.with_name(log.name + ASIDE))
     return {"runs_forgotten": len(old), "logs_put_aside": len(grown)}
 
 
@@ -86,6 +87,8 @@ def backup(current: Settings, name: str, keep: int) -> dict[str, Any]:
     """
     folder = current.var / "backups"
     folder.mkdir(parents=True, exist_ok=True)
+    for cut_off in folder.glob(f"{current.target.name}-*.tmp"):
+        cut_off.unlink()  # by a kill: only one at a time comes here
     copy = _copy_duckdb if current.target.path else _dump_postgres
     made = copy(current.target, folder / f"{current.target.name}-{name}")
     if current.ledger_url.startswith("sqlite:///"):
@@ -114,6 +117,7 @@ def _copy_database(target: Target, aside: Path) -> None:
     with target.connect() as connection:
         name = connection.scalar("select current_database()")
         try:
+            connection.execute("checkpoint")
             connection.execute(f"attach '{escaped}' as aside")
             connection.execute(f'copy from database "{name}" to aside')
             connection.execute("detach aside")

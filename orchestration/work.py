@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestration import history, plan
 from orchestration.errors import Cancelled, OrchestrationError, StepFailed
-from orchestration.events import Event
 from orchestration.steps import Request
 
 if TYPE_CHECKING:
@@ -194,12 +192,6 @@ class Work:
         self.runner.ledger.update_step(self.run_id, step.name, **values)
 
     def tell(self, name: str, step: str = "", **fields: Any) -> None:
-        """Let all listeners hear of something, one at a time.
-
-        One that cannot write it down, to a full disk or a closed terminal, does not stop a run.
-        """
-        event = Event(name=name, run_id=self.run_id, step=step, fields=fields)
+        """Let all listeners hear of something of this run, one at a time."""
         with self.lock:
-            for listener in self.runner.listeners:
-                with suppress(OSError):
-                    listener(event)
+            self.runner.tell(name, run_id=self.run_id, step=step, **fields)

@@ -78,9 +78,12 @@ class Workers:
         self, kind: Kind, request: Request, timeout: float, stop: threading.Event, emit: Emit
     ) -> Outcome:
         process = self._process(kind.preload)
-        call = _Call(process, process.connect(), request)
-        with call.connection:
+        try:
+            call = _Call(process, process.connect(), request)
             call.connection.send((kind.function, (request,), str(request.log)))
+        except ConnectionError:
+            raise _dead(request) from None
+        with call.connection:
             return call.follow(self.clock, timeout, stop, emit)
 
     def close(self) -> None:
@@ -148,15 +151,13 @@ class _Call:
     def follow(self, clock: Clock, timeout: float, stop: threading.Event, emit: Emit) -> Outcome:
         deadline = clock.monotonic() + timeout
         while True:
-            if self.connection.poll(0.1):
-                outcome = self._hear(emit)
-                if outcome is not None:
-                    return outcome
-            elif stop.is_set():
-                self._end()
+            if self.connection.poll(0.1) and (outcome := self._hear(emit)) is not None:
+                return outcome
+            if stop.is_set():
+                self._end(clock)
                 raise Cancelled(f"The step '{self.request.step}' was ended on request.")
-            elif clock.monotonic() > deadline:
-                self._end()
+            if clock.monotonic() > deadline:
+                self._end(clock)
                 raise StepTimedOut(
                     f"The step '{self.request.step}' was ended with its children: it took longer "
                     f"than {timeout:.0f} s. Its log is {self.request.log}."
@@ -166,10 +167,7 @@ class _Call:
         try:
             kind, content = self.connection.recv()
         except (EOFError, ConnectionError):
-            raise StepDied(
-                f"The process of the step '{self.request.step}' ended without a word (killed, or "
-                f"out of memory?). Its log is {self.request.log}."
-            ) from None
+            raise _dead(self.request) from None
         if kind == "outcome":
             outcome: Outcome = content
             return outcome
@@ -181,7 +179,7 @@ class _Call:
             self.pid = content
         return None
 
-    def _end(self) -> None:
+    def _end(self, clock: Clock) -> None:
         """End the child and all it started; come back when it is gone."""
         if not self.pid:
             self.process.close()
@@ -189,12 +187,23 @@ class _Call:
         for number in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)
-            if self._gone(GRACE):
+            if self._gone(clock):
                 return
 
-    def _gone(self, seconds: float) -> bool:
+    def _gone(self, clock: Clock) -> bool:
+        """Tell whether the child is gone within the time of grace, however much it still tells."""
+        deadline = clock.monotonic() + GRACE
         with contextlib.suppress(EOFError, ConnectionError):
-            while self.connection.poll(seconds):
+            while self.connection.poll(max(deadline - clock.monotonic(), 0.0)):
                 self.connection.recv()
+                if clock.monotonic() > deadline:
+                    break
             return False
         return True
+
+
+def _dead(request: Request) -> StepDied:
+    return StepDied(
+        f"The process of the step '{request.step}' ended without a word (killed, or out of "
+        f"memory?). Its log is {request.log}."
+    )

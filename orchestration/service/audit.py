@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from orchestration.logs import JsonLines
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from starlette.types import Scope
 
 
-class Audit:
-    """Writes JSON lines: when, who, what, how it ended. Bodies and tokens are never written."""
+class Audit(JsonLines):
+    """Writes when, who, what, how it ended. Bodies and tokens are never written."""
 
-    def __init__(self, path: Path) -> None:
-        import structlog
-
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = path.open("a", encoding="utf-8")
-        stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
-        self.logger: Any = structlog.wrap_logger(
-            structlog.WriteLogger(self.file),
-            processors=[stamp, structlog.processors.JSONRenderer(default=str)],
-        )
-
-    def write(self, scope: Scope, status: int, seconds: float) -> None:
+    def request(self, scope: Scope, status: int, seconds: float) -> None:
         """Write the line of one request."""
         state = scope.get("state", {})
         caller = state.get("caller")
         client = scope.get("client")
-        self.logger.msg(
+        self.write(
             "write",
             caller=caller.id if caller else None,
             caller_name=caller.name if caller else None,
@@ -40,7 +29,3 @@ class Audit:
             milliseconds=round(seconds * 1000, 1),
             **state.get("audit", {}),
         )
-
-    def close(self) -> None:
-        """Give the file free."""
-        self.file.close()

@@ -96,6 +96,8 @@ class Guard:
             raise Refused(
                 421, f"This service is not '{host}'. Call it by {', '.join(sorted(self.hosts))}."
             )
+        if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+            raise Refused(422, "An address must not contain the character NUL.")
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > most:
             raise _too_large(most)
@@ -187,4 +189,4 @@ class _Visit:
         """Write the line of a request that changes something, before anybody hears the answer."""
         if self.scope["method"] not in {"GET", "HEAD", "OPTIONS"}:
             seconds = time.perf_counter() - self.begun
-            self.service.audit.write(self.scope, self.status, seconds)
+            self.service.audit.request(self.scope, self.status, seconds)

@@ -52,6 +52,8 @@ def readyz(request: Request) -> Ready:
         except OrchestrationError:
             raise Refused(503, f"The {name} does not answer; see the server's log.") from None
     checks["marts"] = _marts(service)
+    if scheduling := request.app.state.scheduling:
+        checks["scheduler"] = "ok" if scheduling.is_at_work else "stopped; see the server's log"
     return Ready(status="ready", checks=checks)
 
 

@@ -9,7 +9,7 @@ import orjson
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
-from orchestration import plan
+from orchestration import logs, plan
 from orchestration.service import runs_read
 from orchestration.service.problems import Refused
 
@@ -57,12 +57,11 @@ class Streams:
 
 async def events(service: Service, run_id: str) -> AsyncIterator[bytes]:
     """Yield a run's events until it ends."""
-    told, lines, silent = b"", 0, 0.0
+    told, at, silent = b"", 0, 0.0
     for _ in range(int(LONGEST / LOOK)):
-        run, log = await run_in_threadpool(_look, service, run_id)
-        for entry in log[lines:]:
+        run, lines, at = await run_in_threadpool(_look, service, run_id, at)
+        for entry in lines:
             yield message("log", entry)
-        lines = len(log)
         content = orjson.dumps(run, option=orjson.OPT_UTC_Z, default=str)
         if content != told:
             yield message("run", run)
@@ -77,9 +76,12 @@ async def events(service: Service, run_id: str) -> AsyncIterator[bytes]:
         await asyncio.sleep(LOOK)
 
 
-def _look(service: Service, run_id: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _look(
+    service: Service, run_id: str, at: int
+) -> tuple[dict[str, Any], list[dict[str, Any]], int]:
+    """Return the run, what was logged of it behind a position in the log, and the next one."""
     run = runs_read.with_progress(runs_read.one(service.ledger, run_id), service.settings)
-    return run, list(runs_read.log_lines(service.settings, run_id))
+    return run, *logs.lines_of(service.settings.logs / logs.NAME, run_id, at)
 
 
 def message(name: str, content: Any) -> bytes:

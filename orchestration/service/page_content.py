@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from orchestration import history, jobs, plan
+from orchestration import history, jobs, logs, plan
 from orchestration.errors import OrchestrationError
 from orchestration.schedule import next_fire
 from orchestration.service import charts, quarantine_read, runs_read, statements
@@ -155,6 +155,6 @@ def run(service: Service, run_id: str, now: datetime) -> dict[str, Any]:
         "run": found,
         "seconds": seconds,
         "lines": charts.lines(found, now),
-        "log": list(runs_read.log_lines(service.settings, run_id))[-200:],
+        "log": logs.lines_of(service.settings.logs / logs.NAME, run_id)[0][-200:],
         "has_report": (service.settings.reports / f"{run_id}.html").exists(),
     }

@@ -60,7 +60,8 @@ def overview(request: Request, caller: Visitor) -> Response:
     """Show whether all is well."""
     service: Service = request.app.state.service
     content = page_content.overview(service, _now(request))
-    is_scheduling = request.app.state.scheduling is not None
+    scheduling = request.app.state.scheduling
+    is_scheduling = scheduling is not None and scheduling.is_at_work
     return page(request, "overview", caller, is_scheduling=is_scheduling, **content)
 
 

@@ -25,18 +25,23 @@ class ProgressFile:
     def __init__(self, runs: Path, clock: Clock | None = None) -> None:
         self.runs = runs
         self.clock = clock or Clock()
-        self.steps: dict[str, dict[str, Any]] = {}
-        self._written = float("-inf")
+        self.steps: dict[str, dict[str, dict[str, Any]]] = {}
+        """Run → step → what it told last."""
+        self._written: dict[str, float] = {}
 
     def __call__(self, event: Event) -> None:
         """Note what a step tells of itself."""
+        run, now = event.run_id, self.clock.monotonic()
+        if event.name == "run_ended":
+            self.steps.pop(run, None)
+            self._written.pop(run, None)
         if event.name != "step_progress":
             return
-        self._note(self.steps.setdefault(event.step, {}), event)
-        now = self.clock.monotonic()
-        if now - self._written >= PAUSE:
-            self._written = now
-            self._write(self.runs / event.run_id)
+        steps = self.steps.setdefault(run, {})
+        self._note(steps.setdefault(event.step, {}), event)
+        if now - self._written.get(run, now - PAUSE) >= PAUSE:
+            self._written[run] = now
+            self._write(self.runs / run, steps)
 
     def _note(self, step: dict[str, Any], event: Event) -> None:
         fields = dict(event.fields)
@@ -50,10 +55,10 @@ class ProgressFile:
         else:
             step.update(fields)
 
-    def _write(self, folder: Path) -> None:
+    def _write(self, folder: Path, steps: dict[str, dict[str, Any]]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         aside = folder / f"{NAME}.{os.getpid()}.tmp"
-        aside.write_text(json.dumps(self.steps, default=str), encoding="utf-8")
+        aside.write_text(json.dumps(steps, default=str), encoding="utf-8")
         aside.replace(folder / NAME)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -12,8 +11,6 @@ from orchestration.ledger_schema import RUNS
 from orchestration.service import progress_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from orchestration.ledger import Ledger
     from orchestration.settings import Settings
 
@@ -67,20 +64,6 @@ def with_progress(run: dict[str, Any], settings: Settings) -> dict[str, Any]:
     known = progress_file.read(settings.artifacts(run["id"]))
     steps = [{**step, "progress": known.get(step["name"])} for step in run["steps"]]
     return {**run, "steps": steps}
-
-
-def log_lines(settings: Settings, run_id: str) -> Iterator[dict[str, Any]]:
-    """Yield what was logged of a run, oldest first."""
-    path = settings.logs / "tidemill.jsonl"
-    if not path.exists():
-        return
-    wanted = json.dumps(run_id)
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            if wanted in line and line.endswith("\n"):
-                entry = json.loads(line)
-                if entry.get("run_id") == run_id:
-                    yield entry
 
 
 def step_log(settings: Settings, run: dict[str, Any], step: str) -> str:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict
 
-from orchestration import jobs, lease, plan
+from orchestration import jobs, lease, logs, plan
 from orchestration.errors import unknown
 from orchestration.service import runs_read
 from orchestration.service.access import Reader, Runner  # noqa: TC001  FastAPI reads them
@@ -128,8 +128,9 @@ def run_logs(request: Request, _: Reader, run_id: RunId, step: Name = None) -> R
     if step is not None:
         text = runs_read.step_log(service.settings, run, step)
         return Response(text, media_type="text/plain; charset=utf-8")
-    lines = [orjson.dumps(entry) + b"\n" for entry in runs_read.log_lines(service.settings, run_id)]
-    return Response(b"".join(lines), media_type="application/x-ndjson")
+    found, _at = logs.lines_of(service.settings.logs / logs.NAME, run_id)
+    lines = b"".join(orjson.dumps(entry) + b"\n" for entry in found)
+    return Response(lines, media_type="application/x-ndjson")
 
 
 @routes.get(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from orchestration import commands, jobs
 from orchestration.halt import Halt
-from orchestration.keeping import teller
 from orchestration.scheduler import Scheduler
 from orchestration.service.progress_file import ProgressFile
 
@@ -27,8 +26,13 @@ class Scheduling:
         runner = self.held.enter_context(
             commands.working(commands.How(), settings, ledger, progress)
         )
-        scheduler = Scheduler(jobs=jobs.JOBS, runner=runner, halt=self.halt, tell=teller(runner))
+        scheduler = Scheduler(jobs=jobs.JOBS, runner=runner, halt=self.halt, tell=runner.tell)
         self.thread = threading.Thread(target=scheduler.run, name="scheduler", daemon=True)
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether jobs are started when they are due."""
+        return self.thread.is_alive() and not self.halt.soon.is_set()
 
     def start(self) -> None:
         """Begin to look for what is due."""

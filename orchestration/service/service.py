@@ -76,7 +76,7 @@ class Service:
             doorkeeper=Doorkeeper(store, clock, is_open=binding.is_open),
             throttle=Throttle(limits.requests_per_second, limits.burst, clock),
             counters=counters,
-            audit=Audit(settings.logs / "audit.jsonl"),
+            audit=Audit(settings.logs / "audit.jsonl", clock),
             launcher=Launcher(settings, clock),
             worker=Worker(store, settings.var / "intake", limits, counters, clock),
             streams=Streams(),
@@ -87,6 +87,5 @@ class Service:
         """Give everything free; runs that were started go on."""
         self.worker.close()
         self.published.close()
-        self.audit.close()
         self.ledger.close()
         self.store.close()

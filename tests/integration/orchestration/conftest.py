@@ -85,7 +85,7 @@ def own_workers(
     """Workers whose steps are the functions of own_steps.py."""
     shutil.copy(Path(__file__).parent / "own_steps.py", tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    names = ("load", "hang", "vanish", "refuse")
+    names = ("load", "hang", "babble", "vanish", "refuse")
     kinds = {name: Kind(function=f"own_steps:{name}", preload="own_steps") for name in names}
     workers = Workers(kinds, settings.logs / "workers.log")
     yield workers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -32,6 +33,14 @@ def hang(request: Request, emit: Emit) -> Outcome:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     Path(request.argument).write_text(f"{os.getpid()} {child.pid}")
     time.sleep(600)
+    return Outcome()
+
+
+def babble(request: Request, emit: Emit) -> Outcome:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    begun = time.monotonic()
+    while time.monotonic() - begun < 60:
+        emit({"table": request.argument, "rows": 1})
     return Outcome()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from orchestration import audit
+from orchestration import audit, dbt
 from orchestration.errors import StepFailed
 from orchestration.steps import Request
 
@@ -86,3 +87,15 @@ def test_dbt_behind_its_seam(
     nothing = build(dbt_workers, request_of("transform", "nobody", run_id="none"))
     assert nothing.detail["built"] == 0
     assert nothing.detail["notices"] == ["'nobody' selects nothing: no model of it is built"]
+
+
+def test_a_file_that_came_by_a_copy_with_an_old_time_is_a_change(settings: Settings) -> None:
+    seen = [dbt.fingerprint(settings)]
+    model = settings.project / "models" / "numbers.sql"
+    model.write_text(f"{model.read_text()}-- another\n")
+    os.utime(model, (0, 0))
+    seen.append(dbt.fingerprint(settings))
+    (settings.project / "models" / "last.sql").unlink()
+    seen.append(dbt.fingerprint(settings))
+    assert len(set(seen)) == 3
+    assert dbt.fingerprint(settings) == seen[-1]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loaders.warehouse import lock_path
-from orchestration import process
+from orchestration import process, workers
 from orchestration.errors import Cancelled, StepDied, StepFailed, StepTimedOut
 from orchestration.steps import Request, writing
 from orchestration.workers import Kind
@@ -77,6 +77,21 @@ def test_a_step_that_takes_too_long_is_ended_with_its_children(
     with pytest.raises(StepTimedOut, match=r"was ended with its children: it took longer than 5 s"):
         run(own_workers, request_of("hang", str(note)), timeout=5)
     assert all(is_gone(pid) for pid in pids(note))
+
+
+@pytest.mark.parametrize("end", ["time", "request"])
+def test_a_step_that_never_stops_talking_is_ended_all_the_same(
+    own_workers: Workers, request_of: RequestOf, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "GRACE", 0.3)
+    own_workers.warm({"babble"})
+    stop = threading.Event()
+    if end == "request":
+        threading.Timer(1, stop.set).start()
+    begun = time.monotonic()
+    with pytest.raises(Cancelled if end == "request" else StepTimedOut):
+        run(own_workers, request_of("babble", "t"), timeout=1 if end == "time" else 30, stop=stop)
+    assert time.monotonic() - begun < 15
 
 
 def test_a_step_is_ended_on_request(

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from orchestration.errors import AlreadyRunning, StepFailed
+from loaders.warehouse import Target
+from orchestration import commands
+from orchestration.errors import AlreadyRunning, NameUnknown, StepFailed
 from orchestration.halt import Halt
 from orchestration.outcome import Delivery, Outcome, Table
 from orchestration.plan import Job, Retry, Step
@@ -261,3 +263,17 @@ def test_what_stood_in_line_in_vain_is_left_to_the_next_run_where_one_comes_soon
     statuses = {step["name"]: step["status"] for step in run["steps"]}
     assert (statuses["load a"], statuses["load b"]) == ("completed", status)
     assert statuses["transform"] == "skipped"
+
+
+def test_a_run_of_another_warehouse_is_not_resumed_here(
+    runner_of: RunnerOf, good: Steps, ledger: Ledger, settings: Settings
+) -> None:
+    there = Target(name="other", kind="duckdb", path=settings.var / "other.duckdb")
+    runner = runner_of({**good, "transform": refuse})
+    elsewhere = replace(runner, settings=replace(settings, target=there))
+    run = elsewhere.run("daily", JOB)
+    with pytest.raises(NameUnknown, match=r"it was begun on .*Give --target other"):
+        commands.go_on(runner, run["id"], commands.How(), Halt())
+    with pytest.raises(NameUnknown, match="Nothing to resume"):
+        commands.go_on(runner, None, commands.How(), Halt())
+    assert ledger.run(run["id"])["status"] == "failed"

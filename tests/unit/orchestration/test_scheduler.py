@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 
 from orchestration import lease
-from orchestration.errors import StepFailed
+from orchestration.errors import LedgerFailed, StepFailed
 from orchestration.halt import Halt
 from orchestration.outcome import Outcome
 from orchestration.plan import Job, Need, Step
 from orchestration.runner import Runner
 from orchestration.schedule import Schedule
-from orchestration.scheduler import Scheduler
+from orchestration.scheduler import AWAY, Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -265,3 +266,45 @@ def test_the_next_look_is_at_the_next_time_or_soon_enough_to_see_a_jump(
     assert scheduler.pause(clock.now()) == 30.0
     clock.time += timedelta(minutes=59, seconds=55)
     assert scheduler.pause(clock.now()) == 5.0
+
+
+def test_a_ledger_that_is_away_is_waited_for(
+    scheduler_of: Any, ledger: Ledger, clock: Any, heard: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler = scheduler_of(hourly=hourly())
+    scheduler.look(clock.now())
+    clock.time += HOUR
+    away = LedgerFailed("Cannot use the ledger: it is away.")
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "transaction", Mock(side_effect=away))
+        assert [scheduler.look(clock.now()) for _ in range(3)] == [AWAY] * 3
+    assert [(each["event"], each["reason"]) for each in heard] == [("fire_waits", str(away))]
+    scheduler.look(clock.now())
+    join(scheduler)
+    assert times(ledger) == ["04:00"]
+
+
+def test_what_was_cut_short_is_taken_up_whatever_other_warehouses_did(
+    scheduler_of: Any, ledger: Ledger, clock: Any
+) -> None:
+    scheduler = scheduler_of(hourly=hourly())
+    run_id = begin(scheduler, scheduler.warehouse)
+    lease.finish(ledger, run_id, CUT_SHORT, clock.now())
+    clock.time += timedelta(minutes=1)
+    lease.finish(ledger, begin(scheduler, "another"), DONE, clock.now())
+    scheduler.look(clock.now())
+    join(scheduler)
+    assert ledger.run(run_id)["status"] == "completed"
+
+
+CUT_SHORT = lease.End(status="cancelled", interrupted=True)
+DONE = lease.End(status="completed")
+
+
+def begin(scheduler: Scheduler, warehouse: str) -> str:
+    claim = lease.Claim(
+        name="hourly", job=hourly(), target="x", warehouse=warehouse, trigger="schedule"
+    )
+    run_id = lease.start(scheduler.runner.ledger, claim, scheduler.runner.clock.now())
+    with lease.held(run_id):
+        return run_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from orchestration import jobs, lease, plan
@@ -87,10 +88,13 @@ def test_only_a_service_with_a_scheduler_says_what_comes_next(
     alone = client_of(service).get("/").text
     assert "<dt>Next</dt>" not in alone
     assert "No scheduler runs in this service" in alone
-    with_one = client_of(service, scheduling=object()).get("/").text
+    with_one = client_of(service, scheduling=SimpleNamespace(is_at_work=True)).get("/").text
     scheduled = [job for job in jobs.JOBS.values() if job.schedule]
     assert with_one.count("<dt>Next</dt>") == len(scheduled)
     assert "No scheduler runs in this service" not in with_one
+    broken = client_of(service, scheduling=SimpleNamespace(is_at_work=False))
+    assert "No scheduler runs in this service" in broken.get("/").text
+    assert broken.get("/readyz").json()["checks"]["scheduler"].startswith("stopped")
 
 
 def test_before_the_first_run(client: httpx.Client, home: Path) -> None:

@@ -11,6 +11,7 @@ from orchestration import jobs, lease, plan
 from orchestration.errors import AlreadyRunning
 from orchestration.events import Event
 from orchestration.logs import LogListener
+from orchestration.service import progress_file
 from orchestration.service.progress_file import ProgressFile
 
 if TYPE_CHECKING:
@@ -62,11 +63,24 @@ def test_one_run_tells_its_steps_and_how_far_they_are(
     assert client.get(f"{RUNS}/x").status_code == 422
 
 
+def test_progress_of_one_run_is_not_told_of_another(service: Service) -> None:
+    progress = ProgressFile(service.settings.var / "runs")
+    fields = {"table": "users", "rows": 500}
+    told = {"name": "step_progress", "step": "load shop_api", "fields": fields}
+    first, second = begin(service), begin(service, "pending")
+    progress(Event(run_id=first, **told))
+    progress(Event(run_id=second, **{**told, "step": "load shop_db"}))
+    told_of = progress_file.read(service.settings.artifacts(second))
+    assert told_of == {"load shop_db": {"rows": {"users": 500}}}
+    progress(Event(name="run_ended", run_id=first))
+    assert list(progress.steps) == [second]
+
+
 def test_logs_are_those_of_the_run_and_of_its_steps(client: httpx.Client, service: Service) -> None:
     run_id = begin(service)
-    with LogListener(service.settings.logs / "tidemill.jsonl") as log:
-        log(Event(name="run_started", run_id=run_id))
-        log(Event(name="run_started", run_id="another"))
+    log = LogListener(service.settings.logs / "tidemill.jsonl")
+    log(Event(name="run_started", run_id=run_id))
+    log(Event(name="run_started", run_id="another"))
     lines = client.get(f"{RUNS}/{run_id}/logs").text.splitlines()
     assert [json.loads(line)["event"] for line in lines] == ["run_started"]
     folder = service.settings.artifacts(run_id)
