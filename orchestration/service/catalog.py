@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 RESERVED: Final = frozenset({"page", "page_size", "cursor", "sort", "format"})
 """Parameters of our own; a column of that name cannot be filtered by."""
+OWN: Final = frozenset({"batch", "jobs", "quarantine", "runs"})
+"""Names of routes that are no mart's."""
 NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 KINDS: Final = (
     (re.compile(r"(big|small|huge)?int(eger)?\d*"), "integer"),
@@ -115,6 +117,11 @@ def _mart(entry: dict[str, Any], path: Path) -> Mart:
         raise SettingWrong(
             f"Cannot serve '{model}' as '{name}': a name has lower-case letters, digits and _. "
             f"Change `meta: api` in {path}."
+        )
+    if name in OWN:
+        raise SettingWrong(
+            f"Cannot serve '{model}' as '{name}': /api/v1/{name} is the service's own. Change "
+            f"`meta: api` in {path}."
         )
     is_wanted = bool(_meta(entry).get("pii_wanted"))
     served = [

@@ -40,6 +40,8 @@ def serve(
     binding = Binding(
         host=host, port=port, needs_tokens=require_tokens, hosts=tuple(allow_host or ())
     )
+    if tls_key and not tls_certificate:
+        raise typer.BadParameter("--tls-key needs --tls-certificate.")
     tls = (tls_certificate, tls_key) if tls_certificate else None
     return serving.serve(binding, target, has_scheduler=not no_scheduler, tls=tls)
 

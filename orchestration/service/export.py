@@ -73,11 +73,13 @@ class Export:
         self.pipe = folder / f"{secrets.token_hex(8)}.pipe"
         self.error: BaseException | None = None
         self._gzip = zlib.compressobj(level=1, wbits=31) if gzip else None
+        folder.mkdir(parents=True, exist_ok=True)  # whoever tidies /tmp may have been here
         os.mkfifo(self.pipe, 0o600)
         # opened before the writer, so that neither waits for the other in vain
         self._end = os.open(self.pipe, os.O_RDONLY | os.O_NONBLOCK)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, AttributeError):  # Linux knows it, and has a limit
             fcntl.fcntl(self._end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        self._reading = threading.Lock()
         self._thread = threading.Thread(target=self._work, name="export", daemon=True)
         self._thread.start()
 
@@ -113,7 +115,8 @@ class Export:
             ExportFailed: the writer ended early; what was read so far is not the whole.
         """
         while True:
-            piece = self._piece()
+            with self._reading:
+                piece = self._piece()
             if piece is None:
                 return self._last()
             if self._gzip:
@@ -122,6 +125,8 @@ class Export:
                 return piece
 
     def _piece(self) -> bytes | None:
+        if self._end < 0:
+            return None
         poll = select.poll()
         poll.register(self._end, select.POLLIN | select.POLLHUP)
         while not poll.poll(100):
@@ -152,7 +157,9 @@ class Export:
         """End the export, wherever it is."""
         with contextlib.suppress(Exception):
             self.cursor.interrupt()
-        os.close(self._end)
+        with self._reading:  # the number of a closed file is soon another's
+            os.close(self._end)
+            self._end = -1
         self._thread.join(10.0)
         with contextlib.suppress(Exception):
             self.cursor.close()

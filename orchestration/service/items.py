@@ -27,7 +27,7 @@ class ItemResult(BaseModel):
     """What became of one item."""
 
     id: Any = None
-    """The item's id, as it was given."""
+    """The item's id, as it was given; null where that was an object or a list."""
     success: bool
     error: str | None
     """Why it was not accepted."""
@@ -75,22 +75,23 @@ def check(resource: str, item: Any) -> Checked:
     if not isinstance(item, dict):
         return Checked(given_id=None, error="An item is an object with id, method and data.")
     given_id = item.get("id")
+    if isinstance(given_id, (dict, list)):  # it is not handed back: who knows how deep it goes
+        return Checked(given_id=None, error="id: must be a whole number.")
     if unknown := sorted(str(name) for name in item if name not in FIELDS):
         return Checked(given_id=given_id, error=f"Unknown field '{unknown[0][:80]}' of the item.")
     method, data = item.get("method"), item.get("data")
     if method not in METHODS:
         known = ", ".join(METHODS)
         return Checked(given_id=given_id, error=f"method: must be one of {known}.")
-    if data is None:
-        data = {}
+    return _fitted(resource, given_id, method, {} if data is None else data)
+
+
+def _fitted(resource: str, given_id: Any, method: str, data: Any) -> Checked:
     if not isinstance(data, dict):
         return Checked(given_id=given_id, error="data: must be an object.")
     if "id" in data and data["id"] != given_id:
         return Checked(given_id=given_id, error="data.id: differs from the item's id.")
-    return _fitted(resource, given_id, method, data if method != "delete" else {})
-
-
-def _fitted(resource: str, given_id: Any, method: str, data: dict[str, Any]) -> Checked:
+    data = {} if method == "delete" else data
     model = RESOURCES[resource] if method == "create" else partial(resource)
     try:
         row = model.model_validate({**data, "id": given_id})

@@ -90,18 +90,32 @@ class Worker:
                 self._stop.wait(BREATH)
 
     def _next(self) -> str | None:
+        """Return the batch to work on; of a store that several machines share, one that is here."""
         query = (
             sa.select(BATCHES.c.id)
             .where(BATCHES.c.status.in_(OPEN))
             .order_by(BATCHES.c.created_at, BATCHES.c.id)
-            .limit(1)
         )
         with self.store.reading() as connection:
-            found: str | None = connection.execute(query).scalar()
-        return found
+            found = list(connection.execute(query).scalars())
+        here = (each for each in found if spool.items_path(self.folder, each).exists())
+        return next(here, None if self.store.is_shared else next(iter(found), None))
 
     def step(self, batch_id: str) -> bool:
-        """Apply the next chunk of a batch, all in one transaction; tell whether more is to do."""
+        """Apply the next chunk of a batch; tell whether more is to do.
+
+        A batch that cannot be applied fails, and those behind it have their turn.
+        """
+        try:
+            return self._apply(batch_id)
+        except (LedgerFailed, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001  told to whoever asks for the batch
+            told = f"Its next items cannot be applied: {type(error).__name__}: {error}"
+            return self._end(batch_id, plan.FAILED, self.clock.now(), told)
+
+    def _apply(self, batch_id: str) -> bool:
+        """Apply the next chunk, all in one transaction."""
         with self.store.reading() as connection:
             row = connection.execute(sa.select(BATCHES).where(BATCHES.c.id == batch_id)).one()
         now = self.clock.now()

@@ -87,11 +87,12 @@ async def push_large(
         await _receive(request, taken)
         name = resource or taken.splitter.resource
         accepted = await run_in_threadpool(_accept, service, caller, batch_id, taken, name, key)
-    except BaseException as error:
-        taken.drop()
-        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise Refused(507, "The disk is full. Nothing of the batch was taken.") from error
         raise
+    finally:
+        taken.drop()
     request.state.audit = {"resource": name, "job_id": accepted["job_id"], "items": taken.count}
     service.worker.wake()
     headers = {"Location": accepted["status_url"]}
@@ -151,8 +152,8 @@ def _accept(
     values = {"id": batch_id, "caller": caller.id, "resource": resource, "total": taken.count}
     with service.store.writing() as connection:
         if key and (found := _answered(connection, caller.id, key, taken.digest)):
-            taken.drop()
             return found
+        taken.is_kept = True  # from here on the batch is in the store, or will be any moment
         row = {**values, "status": "pending", "created_at": now}
         connection.execute(BATCHES.insert().values(**row))
         if key:

@@ -120,7 +120,13 @@ def _results(service: Service, row: Any, first: int, count: int) -> list[dict[st
         .limit(1)
     )
     with service.store.reading() as connection:
-        chunk = connection.execute(query).one()
+        chunk = connection.execute(query).first()
+    if chunk is None or not spool.results_path(service.worker.folder, row.id).exists():
+        raise Refused(
+            404,
+            f"The results of '{row.id}' are not here: their time is over, or another server took "
+            "the batch.",
+        )
     return spool.read_results(
         service.worker.folder,
         row.id,

@@ -17,7 +17,7 @@ TYPES: Final[dict[str, dict[str, Any]]] = {
     "boolean": {"type": "boolean"},
     "date": {"type": "string", "format": "date"},
     "timestamp": {"type": "string", "format": "date-time"},
-    "text": {"type": "string", "maxLength": 1000},
+    "text": {"type": "string"},
 }
 
 

@@ -56,7 +56,11 @@ Visitor = Annotated[Caller, Depends(visitor)]
 async def fields(request: Request) -> dict[str, str]:
     """Return the fields of a form that was sent."""
     body = (await request.body()).decode("utf-8", "replace")
-    return {name: values[0] for name, values in parse_qs(body, max_num_fields=MOST_FIELDS).items()}
+    try:
+        found = parse_qs(body, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise Refused(422, f"A form has {MOST_FIELDS} fields at most.") from None
+    return {name: values[0].replace("\x00", "") for name, values in found.items()}
 
 
 Fields = Annotated[dict[str, str], Depends(fields)]

@@ -41,7 +41,8 @@ def sign_in(request: Request, sent: Fields) -> Response:
         return page(request, "sign_in", None, 401, error=error)
     request.state.caller = caller
     home = RedirectResponse("/", SEE_OTHER)
-    is_encrypted = request.url.scheme == "https"
+    # a proxy says so; who says it falsely harms nobody but their own cookie
+    is_encrypted = "https" in {request.url.scheme, request.headers.get("x-forwarded-proto")}
     _set_cookie(home, sessions.sign_in(service.secret, caller.id, now), is_encrypted)
     return home
 

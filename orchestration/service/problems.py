@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from loaders.errors import LoaderError
 from orchestration.errors import AlreadyRunning, NameUnknown, OrchestrationError
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ async def on_http(_: Request, error: Exception) -> Response:
 
 
 async def on_known(_: Request, error: Exception) -> Response:
-    """Answer an error of the runner that says itself what to do."""
+    """Answer an error of ours that says itself what to do."""
     if isinstance(error, NameUnknown):
         return answer(HTTPStatus.NOT_FOUND, str(error))
     if isinstance(error, AlreadyRunning):
@@ -86,7 +87,11 @@ async def on_known(_: Request, error: Exception) -> Response:
     return answer(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"Retry-After": "5"})
 
 
-HANDLERS: Final = {Refused: on_refused, OrchestrationError: on_known}
+HANDLERS: Final = {
+    Refused: on_refused,
+    OrchestrationError: on_known,
+    LoaderError: on_known,
+}
 
 
 async def on_unexpected(_: Request, error: Exception) -> Response:

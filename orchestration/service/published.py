@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from loaders.warehouse import Target
 
 SCHEMA: Final = "marts"
+ENGINES: Final = {"duckdb", "_duckdb", "psycopg2", "adbc_driver_manager"}
 MEMORY: Final = "256MB"
 """What DuckDB may use in the service, exports included; beyond it, it writes aside."""
 
@@ -40,7 +41,7 @@ def readable(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in {"duckdb", "_duckdb", "psycopg2"}:
+        if type(error).__module__.partition(".")[0] not in ENGINES:
             raise
         reason = str(error).partition("\n")[0]
         raise NotPublished(
@@ -57,7 +58,7 @@ class Published:
         """For pipes of exports, and what DuckDB writes aside."""
         self._lock = threading.Lock()
         self._engine: Any = None
-        self._opened = ""
+        self._opened: str | None = None
 
     @property
     def schema(self) -> str:
@@ -97,8 +98,9 @@ class Published:
         """Return a DuckDB cursor on the newest published file."""
         with self._lock:
             while self._engine is None or self._opened != self.version():
-                self._opened = str(self.version())
+                version = self.version()
                 self._engine = self._open()
+                self._opened = version
             cursor = self._engine.cursor()
         with readable(SCHEMA):
             cursor.execute(f"use published.{SCHEMA}")
@@ -124,5 +126,5 @@ class Published:
     def close(self) -> None:
         """Give the file free."""
         with self._lock:
-            self._engine, self._opened = None, ""
+            self._engine = self._opened = None
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from orchestration.service.service import Service
 
 routes = APIRouter(tags=["quarantine"])
-Table = Annotated[str, Path(pattern="^[a-z_][a-z0-9_]{0,127}$")]
+Table = Annotated[str, Path(max_length=200)]
 
 
 class Reason(BaseModel):

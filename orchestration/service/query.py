@@ -11,7 +11,7 @@ import orjson
 
 from orchestration.service.catalog import RESERVED, Column, Mart
 from orchestration.service.problems import Refused
-from orchestration.service.values import as_text, parsed
+from orchestration.service.values import as_text, parsed, restored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -179,9 +179,7 @@ def decoded(order: Sequence[Order], cursor: str) -> tuple[Any, ...]:
             422, "cursor: not one of ours for this sort. Take next_cursor as it was given."
         )
     pairs = zip(order, at, strict=True)
-    return tuple(
-        None if text is None else parsed("cursor", term.column.kind, text) for term, text in pairs
-    )
+    return tuple(None if text is None else restored(term.column.kind, text) for term, text in pairs)
 
 
 @dataclass(frozen=True, kw_only=True)

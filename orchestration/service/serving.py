@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration import show
@@ -33,8 +34,12 @@ def serve(
     """
     import uvicorn
 
-    service = Service.open(read_settings(target), read_limits(), binding)
+    for path in tls or ():
+        if path and not Path(path).is_file():
+            raise SettingWrong(f"No file '{path}' for HTTPS. Give the path of a PEM file.")
+    settings, limits = read_settings(target), read_limits()
     listening = _listen(binding)
+    service = Service.open(settings, limits, binding)
     _greet(service, is_encrypted=tls is not None)
     scheduling = Scheduling(service.settings, service.ledger) if has_scheduler else None
     app = create(service, scheduling)

@@ -155,6 +155,8 @@ class Document:
     def _item(self) -> None:
         found = self._value()
         if found is not None:
+            if len(found[1]) > self.longest:
+                raise _too_long(self.count + 1, self.longest)
             self._expects = self._after_item
             self._whole = found[1].replace("\r", " ").replace("\n", " ").encode()
 

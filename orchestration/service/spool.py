@@ -35,6 +35,8 @@ class Spool:
         self.path = items_path(folder, batch_id)
         self.splitter = splitter
         self.count = 0
+        self.is_kept = False
+        """Whether the batch was taken, and its file is the worker's."""
         self._digest = hashlib.sha256()
         self._part = self.path.with_suffix(".part")
         self._file = self._part.open("wb")
@@ -63,8 +65,10 @@ class Spool:
         self._file.writelines(line + b"\n" for line in lines)
 
     def drop(self) -> None:
-        """Forget the batch."""
+        """Forget a batch that was not taken."""
         self._file.close()
+        if self.is_kept:
+            return
         self._part.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 

@@ -110,6 +110,11 @@ class Store:
             raise unusable(store.place, error) from error
         return store
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether servers of several machines may use it."""
+        return self.engine.dialect.name != "sqlite"
+
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Give a transaction for writing; committed, and on the disk, when the block ends.

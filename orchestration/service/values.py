@@ -13,10 +13,10 @@ from orchestration.service.problems import Refused
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LONGEST: Final = 1000
 WHOLE: Final = re.compile(r"[+-]?[0-9]{1,19}")
 LARGEST: Final = 2**63 - 1
 DIGITS: Final = 38
+"""Of a decimal, before and behind its point."""
 
 
 def parsed(name: str, kind: str, text: str) -> Any:
@@ -31,8 +31,19 @@ def parsed(name: str, kind: str, text: str) -> Any:
         raise Refused(422, f"{name}: '{text[:80]}' is no {kind}.") from None
 
 
+def restored(kind: str, text: str) -> Any:
+    """Return a text of a cursor as the value that it was made from.
+
+    Raises:
+        Refused: 422, when it is none.
+    """
+    if kind == "number" and text in {"nan", "inf", "-inf"}:
+        return float(text)
+    return parsed("cursor", kind, text)
+
+
 def as_text(value: Any) -> str | None:
-    """Return a value as a text that `parsed` reads back."""
+    """Return a value as a text that `restored` reads back."""
     if value is None:
         return None
     if isinstance(value, bool):
@@ -41,7 +52,7 @@ def as_text(value: Any) -> str | None:
 
 
 def _text(text: str) -> str:
-    if len(text) > LONGEST or "\x00" in text:
+    if "\x00" in text:
         raise ValueError
     text.encode()  # half a surrogate pair is no text
     return text
@@ -54,8 +65,9 @@ def _integer(text: str) -> int:
 
 
 def _decimal(text: str) -> Decimal:
-    number = Decimal(text) if len(text) <= DIGITS else Decimal("nan")
-    if not number.is_finite() or abs(number.adjusted()) > DIGITS // 2:
+    number = Decimal(text)
+    _, digits, exponent = number.as_tuple()
+    if not isinstance(exponent, int) or max(len(digits) + exponent, 0) - min(exponent, 0) > DIGITS:
         raise ValueError
     return number
 

@@ -152,3 +152,35 @@ def wait_for_lock(dsn: str) -> None:
         cursor.execute("lock table published.dim_users in access exclusive mode")
         cursor.execute("alter schema published rename to published_old")
     connection.close()
+
+
+def test_a_mart_that_is_not_there_is_told(client: httpx.Client, postgres: str) -> None:
+    run_sql(postgres, "alter table published.dim_users rename to gone")
+    for place in ("/api/v1/users", "/api/v1/users/export"):
+        answer = client.get(place)
+        assert (answer.status_code, "A run publishes it" in answer.text) == (503, True)
+    assert connections(postgres) <= 2  # the ledger's and the store's: none was left open
+
+
+def test_a_server_that_does_not_answer_is_told(
+    client: httpx.Client, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = Target(name="postgres", kind="postgres", dsn="postgresql://nobody@127.0.0.1:1/none")
+    monkeypatch.setattr(service.published, "target", away)
+    answer = client.get("/api/v1/users")
+    assert (answer.status_code, "Cannot connect to the warehouse" in answer.text) == (503, True)
+
+
+def run_sql(dsn: str, sql: str) -> Any:
+    connection = psycopg2.connect(dsn)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        found = cursor.fetchall() if cursor.description else None
+    connection.close()
+    return found
+
+
+def connections(dsn: str) -> int:
+    sql = "select count(*) from pg_stat_activity where datname = current_database() and pid <> "
+    return int(run_sql(dsn, f"{sql} pg_backend_pid()")[0][0])

@@ -137,7 +137,9 @@ def served(service: Service, scheduling: Any = None, *, works: bool) -> Iterator
     """Serve in a thread on a port of its own."""
     listening = socket.create_server(("127.0.0.1", 0))
     lifespan: Any = "on" if works else "off"
-    config = uvicorn.Config(create(service, scheduling), log_level="critical", lifespan=lifespan)
+    config = uvicorn.Config(
+        create(service, scheduling), log_level="critical", lifespan=lifespan, proxy_headers=False
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

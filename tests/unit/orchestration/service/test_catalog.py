@@ -47,3 +47,8 @@ def test_they_go_where_somebody_says_why(tmp_path: Path) -> None:
 def test_rows_are_told_apart_by_what_is_shown(tmp_path: Path) -> None:
     with pytest.raises(SettingWrong, match="none of the columns it shows has the data test"):
         served(tmp_path, "{api: people}", unique="")
+
+
+def test_a_name_of_the_services_own_routes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingWrong, match="/api/v1/runs is the service's own"):
+        served(tmp_path, "{api: runs}")

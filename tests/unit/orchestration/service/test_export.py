@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import gzip
 import io
 import json
+import shutil
+import threading
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -146,3 +149,30 @@ def test_only_so_many_at_once(opened: Callable[..., Service], client_of: Any) ->
     assert client.get(PLACE).status_code == 503
     service.exports.finish(export)
     assert client.get(PLACE).status_code == 200
+
+
+def test_an_export_where_pipes_cannot_be_made_longer(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(fcntl, "F_SETPIPE_SZ")  # as on macOS
+    assert len(client.get(PLACE).text.splitlines()) == 26
+
+
+def test_an_export_after_somebody_tidied_the_folder_of_the_pipes(
+    client: httpx.Client, service: Service
+) -> None:
+    shutil.rmtree(service.published.folder)
+    assert len(client.get(PLACE).text.splitlines()) == 26
+
+
+def test_an_export_is_not_closed_under_whoever_reads(service: Service) -> None:
+    sql = Statement(sql="select range from range(10_000_000)")
+    export = Export(service.published.cursor(), sql, "csv", service.published.folder, gzip=False)
+    export._reading.acquire()
+    closing = threading.Thread(target=export.close)
+    closing.start()
+    closing.join(0.5)
+    assert closing.is_alive()
+    export._reading.release()
+    closing.join(10)
+    assert (closing.is_alive(), export._piece()) == (False, None)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 import sqlalchemy as sa
 
 from loaders.intake.store import ITEMS
-from orchestration.service import spool
+from orchestration.service import items, large_routes, spool
+from orchestration.service.splitting import Lines
+from orchestration.service.tokens import Caller
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -216,3 +219,50 @@ def test_another_caller_sees_nothing_of_it(client: httpx.Client, service: Servic
     _, token = tokens.make(service.store, "other", ["write"], now=service.clock.now())
     answer = client.get(job["status_url"], headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 404
+
+
+def test_an_item_that_cannot_be_told_back_spoils_no_other(
+    client: httpx.Client, service: Service
+) -> None:
+    deep = b'{"id": ' + b"[" * 500 + b"]" * 500 + b', "method": "create"}\n'
+    body = deep + line(1)
+    job = client.post(PLACE, params={"resource": "users"}, content=body, headers=NDJSON).json()
+    work(service, job["job_id"])
+    found = client.get(job["results_url"]).json()["items"]
+    assert [(item["id"], item["success"]) for item in found] == [(None, False), (1, True)]
+
+
+def test_a_batch_that_cannot_be_applied_fails_and_lets_the_next_one_pass(
+    client: httpx.Client, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = push(client, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(items, "apply", Mock(side_effect=ValueError("nobody foresaw it")))
+        work(service, job["job_id"])
+    status = client.get(job["status_url"]).json()
+    assert (status["status"], status["done"]) == ("failed", 0)
+    assert "nobody foresaw it" in status["error"]
+    following = push(client, 3)
+    work(service, following["job_id"])
+    assert client.get(following["status_url"]).json()["status"] == "completed"
+
+
+def test_results_that_another_server_has_are_not_here(
+    client: httpx.Client, service: Service
+) -> None:
+    job = push(client, 3)
+    work(service, job["job_id"])
+    spool.remove(service.worker.folder, job["job_id"])
+    answer = client.get(job["results_url"])
+    assert (answer.status_code, "are not here" in answer.text) == (404, True)
+
+
+def test_an_accepted_batch_keeps_its_file_though_the_caller_is_gone(service: Service) -> None:
+    taken = spool.Spool(service.worker.folder, "b1234567890", Lines(1000))
+    taken.write(line(1))
+    taken.finish()
+    caller = Caller(id="c", name="c", scopes=frozenset())
+    large_routes._accept(service, caller, "b1234567890", taken, "users", None)
+    taken.drop()  # what the route does when it is cut off behind the commit
+    work(service, "b1234567890")
+    assert stored(service) == (1, 1)

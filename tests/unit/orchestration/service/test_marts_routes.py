@@ -186,3 +186,23 @@ def test_a_table_that_is_not_as_its_yml_says_is_told(client: httpx.Client, home:
         answer = client.get(path)
         assert answer.status_code == 503
         assert "email" in answer.json()["detail"]
+
+
+def test_a_file_that_cannot_be_opened_is_not_taken_for_the_one_before(
+    client: httpx.Client, home: Path, publisher: Callable[..., Path]
+) -> None:
+    old = client.get(PLACE)
+    place = home / "published.duckdb"
+    (home / "broken").write_bytes(b"no database")
+    (home / "broken").replace(place)
+    answers = [client.get(PLACE, params={"page_size": 1}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [503, 503]
+    publisher(home, 3)
+    new = client.get(PLACE)
+    assert (ids(new), new.headers["etag"] != old.headers["etag"]) == ([1, 2, 3], True)
+
+
+def test_a_cursor_stands_behind_any_value(client: httpx.Client, home: Path) -> None:
+    with duckdb.connect(str(home / "published.duckdb")) as connection:
+        connection.execute("update marts.dim_users set email = repeat('x', 3000) || user_id")
+    assert sorted(walk(client, sort="email", page_size="7")) == list(range(1, 26))

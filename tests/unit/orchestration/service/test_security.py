@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
+from orchestration.clock import Clock
 from orchestration.service import guard, sessions, tokens
 from orchestration.service.access import REMEMBERED
 from orchestration.service.configuration import Binding, read_limits
@@ -248,3 +249,21 @@ def test_a_limit_that_is_no_number_is_told() -> None:
     for text in ("0", "-1", "x", "1.5", "nan"):
         with pytest.raises(SettingWrong, match="TIDEMILL_SERVICE_BATCH_ITEMS"):
             read_limits({"TIDEMILL_SERVICE_BATCH_ITEMS": text})
+
+
+def test_what_no_form_of_ours_has_is_refused(client: httpx.Client) -> None:
+    many = {f"f{number}": "x" for number in range(30)}
+    assert client.post("/sign-in", data=many).status_code == 422
+    assert client.post("/sign-in", data={"token": "tm_\x00_x"}).status_code == 401
+    for place in ("/api/v1/runs?before=%00", "/runs/%00", "/quarantine/x?reasons=%00"):
+        assert client.get(place).status_code == 422
+
+
+def test_a_session_behind_a_proxy_with_https_is_for_https_only(
+    closed: Service, stranger: httpx.Client
+) -> None:
+    _, token = tokens.make(closed.store, "ann", ["read"], now=Clock().now())
+    answer = stranger.post(
+        "/sign-in", data={"token": token}, headers={"X-Forwarded-Proto": "https"}
+    )
+    assert (answer.status_code, "; Secure" in answer.headers["set-cookie"]) == (303, True)

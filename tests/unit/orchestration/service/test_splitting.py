@@ -69,3 +69,9 @@ def test_an_item_has_its_longest_length(splitter: Splitter) -> None:
     body = b'{"items": ["' + b"a" * 200 + b'"]}'
     with pytest.raises(Refused, match="longer than 50 bytes"):
         split(splitter, body, 16)
+
+
+def test_an_item_that_is_too_long_is_refused_though_it_came_in_one_piece() -> None:
+    body = json.dumps({"items": [1, "x" * 100]}).encode()
+    with pytest.raises(Refused, match="Item 2 is longer than 50 bytes"):
+        split(Document(50), body, len(body))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import duckdb
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,3 +64,21 @@ def walked(connection: duckdb.DuckDBPyConnection, asked: query.Ask) -> list[tupl
         last = dict(zip(("id", "a", "b"), found[-1], strict=True))
         cursor = query.encoded(asked.order, last)
         asked = replace(asked, after=query.decoded(asked.order, cursor))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("number", float("nan")),
+        ("number", float("-inf")),
+        ("decimal", Decimal(-12345678901234567890123456789012345678)),
+        ("decimal", Decimal("0.00000000000000000000000000000000000001")),
+        ("text", "x" * 5000),
+        ("boolean", False),
+        ("timestamp", datetime.fromisoformat("2026-01-02T03:04:05.678901")),
+    ],
+)
+def test_a_cursor_holds_any_value(kind: str, value: Any) -> None:
+    order = (query.Order(column=column("a", kind)),)
+    (found,) = query.decoded(order, query.encoded(order, {"a": value}))
+    assert repr(found) == repr(value)
