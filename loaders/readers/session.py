@@ -19,7 +19,7 @@ from dlt.sources.helpers.rest_client.auth import OAuth2AuthBase, OAuth2ClientCre
 from requests.adapters import HTTPAdapter
 from requests.hooks import default_hooks, dispatch_hook
 
-from loaders.addresses import SECRET, shown_url
+from loaders.addresses import SECRET, is_here, shown_url
 from loaders.errors import SourceUnreachable
 from loaders.readers.answer import read
 from loaders.senders.endpoint import Patience, retry_after
@@ -144,6 +144,8 @@ class PoliteSession(Session):
     ) -> tuple[requests.Response | None, str]:
         """Ask once; return the answer if there is one, and what is wrong with it."""
         settings = {"timeout": self.timeout, **settings, "allow_redirects": False}
+        if is_here(str(request.url)):
+            settings["proxies"] = self.proxies  # and not what the environment says of all hosts
         with door.room:
             door.pace.take()
             try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from loaders.addresses import is_here
 from loaders.errors import DeliveryFailed
 from loaders.senders.breaker import Breaker
 from loaders.senders.endpoint import Endpoint, Patience
@@ -93,6 +94,7 @@ class ApiSender:
             timeout=httpx.Timeout(self.timeout, connect=min(self.timeout, 5.0)),
             limits=httpx.Limits(max_connections=self.in_flight),
             transport=self.transport,
+            trust_env=not is_here(self.endpoint.url),  # its proxies are not for this machine
         )
 
 

@@ -96,6 +96,16 @@ def searched(_web: Web, asked: Asked) -> Any:
     return {"hits": ROWS[begin : begin + 100], "next_cursor": more}
 
 
+def graphql(_web: Web, asked: Asked) -> Any:
+    """As GraphQL: one address, the cursor among the variables, the last page's cursor as well."""
+    wanted = json.loads(asked.body)
+    assert "nodes { id name }" in wanted["query"]
+    begin = int(wanted["variables"]["after"] or 0)
+    more = begin + 100 < len(ROWS)
+    page = {"endCursor": str(begin + 100), "hasNextPage": more}
+    return {"data": {"orders": {"nodes": ROWS[begin : begin + 100], "pageInfo": page}}}
+
+
 def numbered(_web: Web, asked: Asked) -> Any:
     """By page, until one is empty."""
     page, size = int(asked.query["page"]), int(asked.query["per_page"])
@@ -128,6 +138,7 @@ STYLES = [
     ("OData", odata),
     ("arrays", arrays),
     ("POST", searched),
+    ("GraphQL", graphql),
     ("page number", numbered),
     ("all at once", lines),
     ("all at once", csv),

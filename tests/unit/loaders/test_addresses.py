@@ -7,9 +7,26 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import ArgumentError
 
-from loaders.addresses import shown_url
+from loaders.addresses import is_here, shown_url
 from loaders.errors import SettingMissing
 from loaders.explain import explain
+
+
+@pytest.mark.parametrize(
+    ("url", "is_ours"),
+    [
+        ("http://127.0.0.1:8080/users", True),
+        ("http://127.1.2.3", True),
+        ("https://us:hush@localhost/", True),
+        ("http://[::1]:8080/", True),
+        ("http://127.0.0.1.example/", False),
+        ("http://localhost.example/", False),
+        ("https://api.example/127.0.0.1", False),
+        ("/rows", False),
+    ],
+)
+def test_this_machine_is_known_by_its_loopback(url: str, *, is_ours: bool) -> None:
+    assert is_here(url) == is_ours
 
 
 @pytest.mark.parametrize(
