@@ -6,6 +6,7 @@ SQLAlchemy's server-side cursor.
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import cached_property, partial
@@ -18,7 +19,7 @@ import sqlalchemy as sa
 from loaders.addresses import read_address
 from loaders.connection import shown
 from loaders.errors import SourceRefused, SourceUnreachable
-from loaders.readers.database_values import array, plain
+from loaders.readers.database_values import Sql, array, exact, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,6 +73,14 @@ class Link:
         """Return a value as this database writes it."""
         if isinstance(value, bytes):
             return f"'\\x{value.hex()}'" if self.kind == "postgresql" else f"x'{value.hex()}'"
+        if isinstance(value, Sql):
+            return value
+        if isinstance(value, float) and self.kind == "sqlite":
+            return exact(value)
+        if isinstance(value, str) and self.kind == "sqlite" and not value.isprintable():
+            return f"+cast(x'{value.encode(errors='surrogateescape').hex()}' as text)"
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"'{value}'"
         if isinstance(value, datetime) and value.tzinfo and self.is_mysql:
             value = value.astimezone(UTC).replace(tzinfo=None)  # as the session's times are
         kind = ""

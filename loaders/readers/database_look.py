@@ -71,7 +71,14 @@ def select(link: Link, relation: str, *, is_query: bool, needed: Iterable[str] =
         names=names,
         columns={n: read_as.get(codes[o], "{}").format(link.quoted(o)) for n, o in names.items()},
         kinds={name: kinds[codes[own]] for name, own in names.items() if codes[own] in kinds},
+        is_typed=link.kind != "sqlite" or (not is_query and _is_table(link, relation)),
     )
+
+
+def _is_table(link: Link, relation: str) -> bool:
+    name = link.literal(relation)
+    found = f"select 1 from sqlite_master where type = 'table' and lower(name) = lower({name})"
+    return bool(link.rows(found))
 
 
 def _names(relation: str, columns: Sequence[str], needed: Iterable[str]) -> dict[str, str]:

@@ -7,11 +7,12 @@ that was newest then: such rows are left for the next load, so that none is pass
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
 from loaders.errors import SourceUnreachable
+from loaders.readers.database_keys import Keys
 from loaders.readers.database_select import Range
 
 if TYPE_CHECKING:
@@ -32,22 +33,34 @@ def pages(
     """Yield a table's rows page by page, in the order of its key."""
     if cursor:
         where = [*where, *selection.between(cursor, Range(no_later=selection.newest(cursor)))]
-    order = ", ".join(map(selection.ordered, reading.key))
+    keys = Keys(selection, reading.key)
     size = int(reading.page_size or 0)
-    last: tuple[Any, ...] | None = None
+    behind = ""
     while True:
-        behind = selection.behind(reading.key, last) if last else ""
-        sql = selection.sql(where=[*where, behind], order_by=order, limit=size)
-        page = _page(selection, sql, reading.batch_size)
-        yield from page
+        page = _page(selection, keys.sql([*where, behind], limit=size), reading.batch_size)
         rows = sum(batch.num_rows for batch in page)
-        if rows:
-            tail = page[-1].select(list(reading.key)).slice(page[-1].num_rows - 1)
-            last = tuple(tail.to_pylist()[0].values())
+        if rows == size:
+            last = keys.last(page)
+            behind = keys.behind(last)
+            page = _completed(page, keys, [*where, keys.at(last)], reading)
+        yield from map(keys.bare, page)
         if rows < size:
             break
-    without = " or ".join(f"{selection.quoted(name)} is null" for name in reading.key)
+    without = " or ".join(f"{column} is null" for column in keys.columns)
     yield from _page(selection, selection.sql(where=[*where, without]), reading.batch_size)
+
+
+def _completed(
+    page: list[pa.Table], keys: Keys, where: list[str], reading: Reading
+) -> list[pa.Table]:
+    """Return a page with all rows whose key its database takes for the last one's.
+
+    `A` is `a` where case does not count, and what is behind `a` is not `A`.
+    """
+    alike = _page(keys.selection, keys.sql(where), reading.batch_size)
+    if sum(batch.num_rows for batch in alike) <= 1:
+        return page
+    return [*keys.without(page, alike), *alike]
 
 
 def _page(selection: Selection, sql: str, batch_size: int) -> list[pa.Table]:

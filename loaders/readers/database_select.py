@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 from loaders.errors import SettingMissing
@@ -19,6 +20,11 @@ SINGLE: Final = "single"
 DECIMAL: Final = "decimal"
 ENUM: Final = "enum"
 HEXADECIMAL: Final = re.compile(r"\\x([0-9a-f]{2})*")
+NUMBERS: Final[tuple[tuple[Any, re.Pattern[str]], ...]] = (
+    (int, re.compile(r"-?\d{1,19}", re.ASCII)),
+    (float, re.compile(r"-?(\d+\.\d+|\d+(\.\d+)?e[+-]\d+|inf)", re.ASCII)),
+)
+"""Texts of SQLite's numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +54,10 @@ class Selection:
     """What cannot be told of a column from what arrives: that it holds times with their zone
     (INSTANT), numbers of 32 bits (SINGLE), decimals with all digits (DECIMAL) or words (ENUM)."""
 
+    is_typed: bool = True
+    """Whether a value is compared as it is stored: what SQLite has in a view or a query may be of
+    any kind, and would be converted to compare it."""
+
     def quoted(self, name: str) -> str:
         """Return a column as the source names and quotes it, by its name in the warehouse."""
         return self.link.quoted(self.names.get(name, name))
@@ -56,9 +66,9 @@ class Selection:
         """Return a column as it is ordered by and compared with a value, in the same order.
 
         A bare name in `order by` would be the text that the SELECT makes of it; and MySQL orders an
-        enum by its places, but compares it as text.
+        enum by its places, but compares it as text. A plus takes what type SQLite guessed.
         """
-        column = f"q.{self.quoted(name)}"
+        column = f"{'' if self.is_typed else '+'}q.{self.quoted(name)}"
         return f"cast({column} as char)" if self.kinds.get(name) == ENUM else column
 
     def sql(
@@ -68,10 +78,13 @@ class Selection:
         where: Iterable[str] = (),
         order_by: str = "",
         limit: int = 0,
+        also: Iterable[str] = (),
     ) -> str:
-        """Return a SELECT of all or some columns."""
+        """Return a SELECT of all or some columns, and of further expressions behind them."""
         chosen = list(names) or list(self.columns)
-        listed = ", ".join(f"{self.columns[n]} as {self.link.quoted(n)}" for n in chosen)
+        listed = ", ".join(
+            [*(f"{self.columns[n]} as {self.link.quoted(n)}" for n in chosen), *also]
+        )
         conditions = " and ".join(f"({condition})" for condition in where if condition)
         return (
             f"select {listed} from {self.relation} q"
@@ -103,26 +116,15 @@ class Selection:
         as_text = "::text" if self.link.kind == "postgresql" else ""  # of a year that Python lacks
         return self.link.rows(f"select max({name}){as_text} from {self.relation} q")[0][0]
 
-    def behind(self, key: Sequence[str], last: Sequence[Any]) -> str:
-        """Return the condition that a row comes after another one in the order of the key."""
-        values = [self.link.literal(value) for value in last]
-        names = [self.ordered(name) for name in key]
-        steps = [
-            " and ".join(
-                [*(f"{names[i]} = {values[i]}" for i in range(at)), f"{names[at]} > {values[at]}"]
-            )
-            for at in range(len(key))
-        ]
-        behind = " or ".join(f"({step})" for step in steps)
-        return f"{names[0]} >= {values[0]} and ({behind})"  # the first lets an index be used
-
     def among(self, key: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
         """Return the condition that a row has one of these keys, as the warehouse has them.
 
         Raises:
             SettingMissing: the key is a time that SQLite has as some text.
         """
-        forms = dict.fromkeys(form for row in rows for form in (tuple(row), self._as_bytes(row)))
+        forms = dict.fromkeys(
+            form for row in rows for form in product(*(self._forms(value) for value in row))
+        )
         found = [", ".join(map(self._own, key, form)) for form in forms]
         if len(key) == 1:
             return f"{self.quoted(key[0])} in ({', '.join(found)})"
@@ -130,14 +132,17 @@ class Selection:
         listed = ", ".join(f"({row})" for row in found)
         return f"({', '.join(map(self.quoted, key))}) in ({values}{listed})"
 
-    def _as_bytes(self, row: Sequence[Any]) -> tuple[Any, ...]:
-        """Return a key with what may be bytes in the source as bytes; PostgreSQL reads the text."""
-        if self.link.kind == "postgresql":
-            return tuple(row)
-        return tuple(
-            bytes.fromhex(v[2:]) if isinstance(v, str) and HEXADECIMAL.fullmatch(v) else v
-            for v in row
-        )
+    def _forms(self, value: Any) -> list[Any]:
+        """Return what a text of the warehouse's may be in the source; PostgreSQL reads the text."""
+        if not isinstance(value, str) or self.link.kind == "postgresql":
+            return [value]
+        forms: list[Any] = [value]
+        if HEXADECIMAL.fullmatch(value):
+            forms.append(bytes.fromhex(value[2:]))
+        if self.link.kind == "sqlite":  # which has values of any kind in any column
+            forms += [f.decode(errors="surrogateescape") for f in forms[1:]]
+            forms += [kind(value) for kind, look in NUMBERS if look.fullmatch(value)]
+        return forms
 
     def _own(self, name: str, value: Any) -> str:
         if not isinstance(value, datetime) or value.tzinfo is None:  # as the source itself gave it

@@ -13,16 +13,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import dlt
+import pyarrow as pa
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from loaders.accounting import tally
 from loaders.columns import literal, quoted
-from loaders.errors import SourceShrunk
+from loaders.errors import SettingMissing, SourceShrunk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    import pyarrow as pa
 
     from loaders.readers.database_judge import Judge
     from loaders.readers.database_reading import Reading
@@ -54,7 +53,8 @@ def sweep(reading: Reading, selection: Selection, judge: Judge) -> Iterator[Any]
     if column:
         differs = _missing([*names, "is_deleted"], "source_keys", "raw_keys")
         unread = _missing(reading.key, "source_keys", "read_keys").partition(" where ")[2]
-        found = _keys(judge, reading, f"{differs} and {unread}")
+        keyed = [f"a.{quoted(name)} is not null" for name in reading.key]  # others were rejected
+        found = _keys(judge, reading, " and ".join([differs, unread, *keyed]))
         again = found.num_rows
         yield from _reread(reading, selection, judge, found)
     _tell(reading, vanished.num_rows, again)
@@ -68,11 +68,19 @@ def _deletions(reading: Reading, judge: Judge, keys: pa.Table) -> Iterator[Any]:
 
 
 def _reread(reading: Reading, selection: Selection, judge: Judge, keys: pa.Table) -> Iterator[Any]:
+    found = 0
     for part in _parts(keys):
         sql = selection.sql(where=[selection.among(reading.key, part)])
         for batch in selection.link.batches(sql, reading.batch_size):
+            found += batch.num_rows
             yield from judge.take(batch, reading.batch_size)
     yield from judge.hand_over()
+    if found < keys.num_rows:
+        tally().note(
+            reading.name,
+            f": {keys.num_rows - found:,} rows that stand otherwise in the source were not found "
+            "there by their key, and are as they were. Declare the key as the source has it.",
+        )
 
 
 def _missing(names: Sequence[str], here: str, there: str) -> str:
@@ -88,8 +96,22 @@ def _keys(judge: Judge, reading: Reading, condition: str) -> pa.Table:
 
 
 def _parts(keys: pa.Table) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield keys as values of Python's, some at once.
+
+    Raises:
+        SettingMissing: one is a time that Python does not have.
+    """
     for start in range(0, keys.num_rows, KEYS_AT_ONCE):
-        yield [tuple(row.values()) for row in keys.slice(start, KEYS_AT_ONCE).to_pylist()]
+        part = keys.slice(start, KEYS_AT_ONCE)
+        try:
+            rows = part.to_pylist()
+        except (OverflowError, ValueError) as error:
+            names = [f.name for f in part.schema if pa.types.is_temporal(f.type)]
+            raise SettingMissing(
+                f"Cannot look rows up by their key: one of its times ({', '.join(names)}) lies "
+                f"before the year 1 or after 9999, and is declared as a time. Declare it as text."
+            ) from error
+        yield [tuple(row.values()) for row in rows]
 
 
 def _create(judge: Judge, table: str, names: Sequence[str]) -> None:
@@ -137,8 +159,10 @@ def _source_keys(
 def _read_keys(judge: Judge, key: Sequence[str]) -> None:
     _create(judge, "read_keys", key)
     for table in judge.keys:
+        fields, shape = judge.arrived(table)
+        values = ", ".join(shape.cast(name, fields) for name in key)
         judge.connection.register("found", table)
-        judge.connection.execute("insert into read_keys select *, false from found")
+        judge.connection.execute(f"insert into read_keys select {values}, false from found")
     judge.keys.clear()
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from loaders.commit import after_commit
+from loaders.readers.database_keys import Keys
 from loaders.readers.database_select import INSTANT
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def _write(reading: Reading, selection: Selection, keys: Sequence[pa.Table]) -> 
     moment = selection.link.literal(now)
     for table in keys:
         for start in range(0, table.num_rows, KEYS_AT_ONCE):
-            part = table.slice(start, KEYS_AT_ONCE).to_pylist()
-            among = selection.among(reading.key, [tuple(row.values()) for row in part])
+            part = Keys(selection, reading.key).rows(table.slice(start, KEYS_AT_ONCE))
+            among = selection.among(reading.key, part)
             update = f"update {selection.relation} set {column} = {moment}"
             selection.link.write([f"{update} where {column} is null and ({among})"])
 

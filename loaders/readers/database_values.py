@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -12,6 +13,15 @@ import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+POWER_AT_ONCE: Final = 62
+"""Of two, in a whole number of 64 bits."""
+
+
+class Sql(str):
+    """A value that is written as its database writes it already."""
+
+    __slots__ = ()
 
 
 def plain(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -43,6 +53,22 @@ def text(value: Any) -> str | None:
         if isinstance(value, kind):
             return told(value)
     return str(value)
+
+
+def exact(number: float) -> str:
+    """Return a fraction as SQL that no rounding reads otherwise: SQLite's own is off by a bit."""
+    if math.isinf(number):
+        return "9e999" if number > 0 else "-9e999"
+    top, bottom = number.as_integer_ratio()  # one of them a whole number, the other a power of two
+    factor, power = ("*", _twos(top)) if bottom == 1 else ("/", _twos(bottom))
+    top >>= power if bottom == 1 else 0
+    steps = [1 << min(POWER_AT_ONCE, power - done) for done in range(0, power, POWER_AT_ONCE)]
+    return f"({''.join([f'{top}.0', *(f' {factor} {step}' for step in steps)])})"
+
+
+def _twos(number: int) -> int:
+    """Return how often a number can be halved."""
+    return max((number & -number).bit_length() - 1, 0)
 
 
 def _plain_text(value: str) -> str:

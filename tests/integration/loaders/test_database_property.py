@@ -33,9 +33,22 @@ ROWS = st.lists(st.tuples(KEYS, *[VALUES] * 5), min_size=1, max_size=12)
 
 @pytest.mark.slow
 @LOADS
-@given(found=ROWS, batch_size=st.sampled_from([1, 3, 1_000]), is_dated=st.booleans())
+@given(
+    found=ROWS,
+    batch_size=st.sampled_from([1, 3, 1_000]),
+    page_size=st.sampled_from([None, 1, 2, 3]),
+    is_dated=st.booleans(),
+    key=st.sampled_from(["bigint", "text"]),
+    place=st.sampled_from(["things", "seen"]),
+)
 def test_rows_of_a_database_without_types_are_accounted_for(
-    found: list[tuple[Any, ...]], batch_size: int, *, is_dated: bool
+    found: list[tuple[Any, ...]],
+    batch_size: int,
+    page_size: int | None,
+    key: str,
+    place: str,
+    *,
+    is_dated: bool,
 ) -> None:
     with TemporaryDirectory() as folder:
         os.environ["TIDEMILL_VAR"] = folder
@@ -43,14 +56,21 @@ def test_rows_of_a_database_without_types_are_accounted_for(
         with sqlite3.connect(path) as connection:
             connection.execute("create table things (id, name, share, paid_at, doc, extra)")
             connection.executemany("insert into things values (?, ?, ?, ?, ?, ?)", found)
+            connection.execute("create view seen as select * from things where 1 = 1")
         target = Target(name="duckdb", kind="duckdb", path=Path(folder) / "warehouse.duckdb")
-        options: dict[str, Any] = {"columns": DECLARED, "batch_size": batch_size}
+        options: dict[str, Any] = {
+            "columns": DECLARED | columns(id=key),
+            "batch_size": batch_size,
+            "page_size": page_size,
+            "source_table": place,
+        }
         options |= {"cursor": cursor("paid_at")} if is_dated else {}
-        for _ in range(2):
+        for number in range(2):
             result = load_table(target, f"sqlite:///{path}", **options)
             (table,) = result.tables
             assert table.read == table.loaded + table.collapsed + table.rejected
             assert table.collapsed >= 0
+            assert number or table.read == len(found)
         count = "select count(*), count(distinct id) from raw_other_db.things"
         there, distinct = rows(target, count)[0]
         assert there == distinct
