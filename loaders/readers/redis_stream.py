@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import redis
@@ -18,6 +19,8 @@ COUNT_BEHIND: Final = "return #redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+'
 MOST_PENDING: Final = 1_000_000
 NO_TEXT: Final = "holds bytes that are no UTF-8"
 GONE: Final = "the stream was trimmed before this message was loaded"
+TRIMMED: Final = "~"
+"""Ends the id of what stands for messages that were trimmed before anybody received them."""
 
 
 class RedisStream:
@@ -54,7 +57,9 @@ class RedisStream:
         self.claim_after = claim_after
         self.pending_from = OLDEST
         self.claim_from: str | None = OLDEST
-        self.waiting = [self._own, self._claimed]
+        self.waiting = [self._own, self._claimed, self._trimmed]
+        self.gone: set[str] = set()
+        self.lost: dict[str, int] = {}
         with read_address("redis://user:password@host:6379/0"):
             self.client = redis.Redis.from_url(
                 url, decode_responses=True, encoding_errors="surrogateescape"
@@ -72,14 +77,20 @@ class RedisStream:
 
     def acknowledge(self, message_ids: list[str]) -> None:
         """Tell the group that these messages are safe in the warehouse."""
-        self.client.xack(self.stream, self.group, *message_ids)
+        if there := [one for one in message_ids if one not in self.lost]:
+            self.client.xack(self.stream, self.group, *there)
+        for count in [self.lost.pop(one) for one in message_ids if one in self.lost]:
+            _, group = self._state()
+            last, read = group["last-delivered-id"], int(group["entries-read"]) + count
+            self.client.xgroup_setid(self.stream, self.group, last, entries_read=read)
 
     def lag(self) -> int:
         """Return how many messages the group has not received or not acknowledged."""
-        groups: Any = self.client.xinfo_groups(self.stream)
-        group = next(found for found in groups if found["name"] == self.group)
+        stream, group = self._state()
         behind: Any = group.get("lag")  # Redis before 7 does not tell
-        if behind is None:
+        if _is_all_new(stream, group):
+            behind = stream["length"]
+        elif behind is None:
             last = str(group["last-delivered-id"])
             behind = self.client.eval(COUNT_BEHIND, 1, self.stream, last)
         return int(behind) + int(group["pending"])
@@ -109,8 +120,32 @@ class RedisStream:
                 self.stream, self.group, self.consumer, idle, self.claim_from, count
             )
             self.claim_from = answer[0] if answer[0] != OLDEST else None
-            page = self._messages(answer[1])
+            entries, *gone = answer[1:]  # Redis before 7 has those that are gone among the entries
+            entries += [(one, None) for one in chain(*gone) if one not in self.gone]
+            page = self._messages(entries)
         return self._with_deliveries(page)
+
+    def _trimmed(self, _: int) -> list[Message]:
+        """Return what stands for messages that nobody received before they went, once."""
+        stream, group = self._state()
+        read = group.get("entries-read")
+        if self.lost or read is None or not _is_all_new(stream, group):
+            return []
+        count = int(stream["entries-added"]) - int(read) - int(stream["length"])
+        if count <= 0:
+            return []
+        message_id = f"{stream['max-deleted-entry-id']}{TRIMMED}{count}"
+        self.lost = {message_id: count}
+        problem = f"{count:,} messages were trimmed from the stream before they were received"
+        return [Message(message_id, None, problem=problem)]
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what Redis tells of the stream, and a moment later of our group."""
+        asked = self.client.pipeline(transaction=False)
+        asked.xinfo_stream(self.stream)
+        asked.xinfo_groups(self.stream)
+        stream, groups = asked.execute()
+        return stream, next(found for found in groups if found["name"] == self.group)
 
     def _read(self, after: str, count: int, wait: float) -> list[Message]:
         block = int(wait * 1000) or None
@@ -126,6 +161,7 @@ class RedisStream:
 
     def _message(self, message_id: str, fields: dict[str, str] | None) -> Message:
         if not fields:
+            self.gone.add(message_id)
             return Message(message_id, None, problem=GONE)
         if self.body in fields:
             return from_json(message_id, _raw(fields[self.body]), 1)
@@ -147,6 +183,13 @@ class RedisStream:
         )
         times = {entry["message_id"]: int(entry["times_delivered"]) for entry in pending}
         return [message._replace(deliveries=times.get(message.message_id, 1)) for message in page]
+
+
+def _is_all_new(stream: dict[str, Any], group: dict[str, Any]) -> bool:
+    """Tell whether the group has received nothing of what the stream still has."""
+    if not (first := stream["first-entry"]):
+        return True
+    return _in_order(str(first[0])) > _in_order(str(group["last-delivered-id"]))
 
 
 def _in_order(message_id: str) -> tuple[int, int]:
