@@ -20,6 +20,7 @@ from dlt.extract.items_transform import BaseItemTransform, ItemTransform
 
 from loaders.accounting import tally
 from loaders.columns import named, quoted
+from loaders.raw_client import sql_client
 
 if TYPE_CHECKING:
     from dlt.extract import DltResource, Incremental
@@ -162,7 +163,7 @@ def fetch_held(
         f"where {quoted(cursor)} >= %s {'' if until is None else f'and {quoted(cursor)} < %s'} "
         f"and _dlt_load_id in (select load_id from {schema}._dlt_loads where status = 0)"
     )
-    with pipeline.sql_client() as client:
+    with sql_client(pipeline) as client:
         try:
             with client.execute_query(sql, since, *([] if until is None else [until])) as rows:
                 for held in rows.iter_arrow(ROWS_AT_ONCE):

@@ -19,6 +19,7 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from loaders.accounting import tally
 from loaders.columns import literal, quoted
 from loaders.errors import SettingMissing, SourceShrunk
+from loaders.raw_client import sql_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -129,7 +130,7 @@ def _raw_keys(judge: Judge, names: Sequence[str], reading: Reading) -> None:
         f"from {schema}.{quoted(reading.name)} where _dlt_load_id in "
         f"(select load_id from {schema}._dlt_loads where status = 0)"
     )
-    with dlt.current.pipeline().sql_client() as client:
+    with sql_client(dlt.current.pipeline()) as client:
         try:
             with client.execute_query(sql) as rows:
                 for page in rows.iter_arrow(ROWS_AT_ONCE):
@@ -187,7 +188,7 @@ def _raw_rows(reading: Reading, keys: Sequence[tuple[Any, ...]]) -> Iterator[pa.
     place = f"{quoted(pipeline.dataset_name)}.{quoted(reading.name)}"
     listed = ", ".join(f"({', '.join(map(_value, key))})" for key in keys)
     sql = f"select * from {place} where ({', '.join(map(quoted, reading.key))}) in ({listed})"
-    with pipeline.sql_client() as client, client.execute_query(sql) as rows:
+    with sql_client(pipeline) as client, client.execute_query(sql) as rows:
         yield from rows.iter_arrow(ROWS_AT_ONCE)
 
 

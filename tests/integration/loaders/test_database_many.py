@@ -1,0 +1,48 @@
+"""Many tables of one source are read side by side, and none minds the others."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from dlt import Pipeline
+
+from loaders.columns import columns
+from loaders.cursor import cursor
+from loaders.readers.database import table
+from tests.integration.loaders.databases import counts, load_tables, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from loaders.warehouse import Target
+
+
+def test_tables_ask_the_warehouse_side_by_side(
+    duckdb_target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'many.sqlite'}"
+    names = [f"t{number}" for number in range(8)]
+    for name in names:
+        run(url, f"create table {name} (id, v)", f"insert into {name} values (1, 1), (2, 2)")
+    clients = Pipeline._get_destination_clients  # noqa: SLF001  which takes long now and then
+
+    def slow(*args: Any, **options: Any) -> Any:
+        time.sleep(0.02)
+        return clients(*args, **options)
+
+    monkeypatch.setattr(Pipeline, "_get_destination_clients", slow)
+    shape = columns(id="bigint", v="bigint")
+
+    def resources() -> Any:
+        options: Any = {"key": "id", "columns": shape, "sweep_deletes": True}
+        return [table(name, url, cursor=cursor("v"), **options) for name in names]
+
+    first = load_tables(duckdb_target, resources)
+    assert sorted(counts(first)) == [(name, 2, 2, 0, 0) for name in names]
+    for name in names:
+        run(url, f"update {name} set v = 0 where id = 2")
+    again = load_tables(duckdb_target, resources)
+    assert sorted(counts(again)) == [(name, 1, 1, 0, 0) for name in names]
