@@ -93,12 +93,15 @@ def _tell_dlt(cause: BaseException, source: str) -> LoaderError | None:
     if type(cause).__name__ != "ConfigFieldMissingException":
         return None
     text = str(cause)
-    fields = ", ".join(sorted(set(re.findall(r"for field `(\w+)`", text)))) or "a setting"
-    looked = re.findall(r"\((Environment Variables|secrets\.toml|config\.toml), ([^()]+)\)", text)
-    places = "; ".join(dict.fromkeys(f"{place} {key}" for place, key in looked))
-    places += f"; [sources.{source}] in .dlt/config.toml and .dlt/secrets.toml"
+    fields = sorted(set(re.findall(r"for field `(\w+)`", text)))
+    own = rf"Environment Variables, (SOURCES__{source.upper()}__\w+)\)"
+    keys = sorted(re.findall(own, text), key=len, reverse=True)
+    plain = {key.rpartition("__")[2]: key for key in keys}  # of dlt's many names the shortest
+    places = ["the variable " + plain[field.upper()] for field in fields if field.upper() in plain]
+    places.append(f"[sources.{source}] in .dlt/config.toml and .dlt/secrets.toml")
     return SettingMissing(
-        f"The source '{source}' lacks the setting {fields}. Looked in: {places}. Set one of them."
+        f"The source '{source}' lacks the setting {', '.join(fields) or 'that it needs'}. Looked "
+        f"at: {'; '.join(places)}. Set one of them."
     )
 
 

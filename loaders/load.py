@@ -8,7 +8,7 @@ import os
 import time
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from loaders import SOURCES
 from loaders.errors import SettingMissing, TableStopped
@@ -18,6 +18,7 @@ os.environ.setdefault("DLT_PROJECT_DIR", str(root()))
 os.environ.setdefault("DLT_DATA_DIR", str(var() / "dlt"))
 
 import dlt
+from dlt.common.typing import ConfigValueSentinel
 
 from loaders import package
 from loaders.accounting import TableCount, tallied, tally
@@ -44,6 +45,10 @@ if TYPE_CHECKING:
 
     from loaders.shape import Shape
     from loaders.warehouse import Target
+
+
+NOWHERE: Final = "nowhere://"
+"""Stands for a setting that a source has not and does not need to tell its tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,13 +150,28 @@ def declare(name: str, *, target: Target) -> None:
         LoaderError: what failed, in one sentence.
     """
     try:
-        source = find_source(name)
+        source = _described(name)
         with target.exclusive():
             pipeline = _pipeline(source, target)
             _finish_pending(pipeline)
             make_tables(pipeline, source, shapes(source))
     except Exception as error:
         raise explain(error, name) from error
+
+
+def _described(name: str) -> DltSource:
+    """Return a source that only tells its tables; what it would need to read them may be missing.
+
+    Raises:
+        SettingMissing: it has to read something to know its tables.
+    """
+    try:
+        return find_source(name)
+    except SettingMissing:
+        factory = getattr(importlib.import_module(SOURCES[name]), name)
+        known = inspect.signature(factory).parameters.values()
+        asked = {each.name for each in known if isinstance(each.default, ConfigValueSentinel)}
+        return find_source(name, dict.fromkeys(asked, NOWHERE))
 
 
 def settle(source: DltSource, target: Target) -> list[str]:

@@ -44,3 +44,23 @@ def test_the_page_adds_a_mart(warehouse: Warehouse, tmp_path: Path) -> None:
         warehouse.project = PROJECT
     found = sorted(warehouse.execute("select * from marts.rpt_weekly_orders"))
     assert found == [(date(2025, 12, 29), 1), (date(2026, 1, 5), 2)]
+
+
+@pytest.mark.slow
+def test_a_mart_that_names_no_key_is_built_anew_each_time(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    project = tmp_path / "dbt_project"
+    copytree(PROJECT, project, ignore=ignore_patterns("target", "logs", "profiles.yml"))
+    marts = project / "models" / "marts" / "sales"
+    (marts / "counted.sql").write_text("select count(*) as orders from {{ ref('fct_orders') }}")
+    columns = "columns: [{name: orders, data_type: bigint}]"
+    (marts / "counted.yml").write_text(f"models:\n  - name: counted\n    {columns}\n")
+    warehouse.project = project
+    try:
+        for count in (1, 2, 3):
+            load(warehouse, count, users=[user(1)], orders=[order(count, ordered_at=MONDAY)])
+            assert warehouse.dbt(*RUN)["counted"] == "success"
+            assert warehouse.execute("select orders from marts.counted") == [(count,)]
+    finally:
+        warehouse.project = PROJECT
