@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from threading import Semaphore
 from typing import TYPE_CHECKING, Any
 
 import dlt
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from loaders.drift import Rule
 
 STATE = "tidemill"
+TABLES_AT_ONCE = 2
+"""So many tables are read side by side; bounds memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,8 @@ class Tally:
     """How its tables take a new shape."""
     read: dict[str, dict[str, int]] = field(default_factory=dict)
     """By load id and table, the rows read: dlt makes no package where all were there already."""
+    places: Semaphore = field(default_factory=lambda: Semaphore(TABLES_AT_ONCE))
+    """For tables that are read side by side."""
 
     @property
     def load_id(self) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import dlt
+from dlt.extract.utils import wrap_parallel_iterator
 
+from loaders.accounting import tally
 from loaders.columns import columns as declared
 from loaders.columns import latest_first, named, word
 from loaders.dispositions import REPLACE_KEYS
@@ -14,7 +16,7 @@ from loaders.errors import SettingMissing
 from loaders.readers.database_reading import Reading, read
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from dlt.common.schema.typing import TColumnSchema, TSchemaContract
     from dlt.extract import DltResource, Incremental
@@ -137,15 +139,35 @@ def _resource(reading: Reading, cursor: Incremental[Any] | None) -> DltResource:
         columns=dict(reading.columns),
         primary_key=reading.key,
         write_disposition=REPLACE_KEYS,
-        parallelized=reading.taken_at is None,
     )
     made: DltResource = resource(reading) if cursor is None else resource(reading, cursor=cursor)
     return made
 
 
 def _all_rows(reading: Reading) -> Any:
-    yield from read(reading, None)
+    yield from _beside_others(reading)(reading, None)
 
 
 def _changed_rows(reading: Reading, cursor: Incremental[Any]) -> Any:
-    yield from read(reading, cursor)
+    yield from _beside_others(reading)(reading, cursor)
+
+
+def _beside_others(reading: Reading) -> Callable[..., Any]:
+    """Return the reader in steps, each of which dlt takes in a thread, beside those of others.
+
+    dlt's own `parallelized` leaves a table with a cursor where it is, and opens all tables at once.
+    What is to be done after the commit is asked for in the thread of the load.
+    """
+    if reading.taken_at:
+        return read
+
+    def steps(*asked: Any) -> Any:
+        places = tally().places
+        while not places.acquire(blocking=False):
+            yield None  # dlt asks another table meanwhile
+        try:
+            yield from wrap_parallel_iterator(read)(*asked)
+        finally:
+            places.release()
+
+    return steps

@@ -72,7 +72,7 @@ def _reread(reading: Reading, selection: Selection, judge: Judge, keys: pa.Table
     found = 0
     for part in _parts(keys):
         sql = selection.sql(where=[selection.among(reading.key, part)])
-        for batch in selection.link.batches(sql, reading.batch_size):
+        for batch in list(selection.link.batches(sql, reading.batch_size)):  # in this thread
             found += batch.num_rows
             yield from judge.take(batch, reading.batch_size)
     yield from judge.hand_over()

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
+from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from dlt import Pipeline
 
 from loaders.columns import columns
 from loaders.cursor import cursor
 from loaders.readers.database import table
+from loaders.readers.database_link import Link
 from tests.integration.loaders.databases import counts, load_tables, run
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from loaders.warehouse import Target
 
@@ -27,7 +28,7 @@ def test_tables_ask_the_warehouse_side_by_side(
     names = [f"t{number}" for number in range(8)]
     for name in names:
         run(url, f"create table {name} (id, v)", f"insert into {name} values (1, 1), (2, 2)")
-    clients = Pipeline._get_destination_clients  # noqa: SLF001  which takes long now and then
+    clients = Pipeline._get_destination_clients  # which takes long now and then
 
     def slow(*args: Any, **options: Any) -> Any:
         time.sleep(0.02)
@@ -46,3 +47,27 @@ def test_tables_ask_the_warehouse_side_by_side(
         run(url, f"update {name} set v = 0 where id = 2")
     again = load_tables(duckdb_target, resources)
     assert sorted(counts(again)) == [(name, 1, 1, 0, 0) for name in names]
+
+
+@pytest.mark.parametrize("is_dated", [True, False])
+def test_two_tables_are_read_at_the_same_time(
+    duckdb_target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_dated: bool
+) -> None:
+    url = f"sqlite:///{tmp_path / 'many.sqlite'}"
+    names = ["t1", "t2", "t3", "t4"]
+    for name in names:
+        run(url, f"create table {name} (id, v)", f"insert into {name} values (1, 1)")
+    batches, both = Link.batches, Barrier(2, timeout=20)
+
+    def together(link: Link, sql: str, batch_size: int) -> Any:
+        both.wait()  # breaks, and the load with it, where no other comes
+        return batches(link, sql, batch_size)
+
+    monkeypatch.setattr(Link, "batches", together)
+    dated: Any = {"cursor": cursor("v")} if is_dated else {}
+    shape = columns(id="bigint", v="bigint")
+    found = load_tables(
+        duckdb_target,
+        lambda: [table(name, url, key="id", columns=shape, **dated) for name in names],
+    )
+    assert sorted(counts(found)) == [(name, 1, 1, 0, 0) for name in names]
