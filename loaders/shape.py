@@ -55,6 +55,10 @@ class Shape:
     """How dates and times are written, as `strptime` has it; those of others are of ISO 8601."""
     typed: frozenset[str] = frozenset()
     """Columns that do not arrive as text."""
+    fit: frozenset[str] = frozenset()
+    """Of these, columns whose values all fit: what has its type already is not looked at again."""
+    moments: frozenset[str] = frozenset()
+    """Of these, columns that arrive as dates or times and are declared as one."""
     decimal: str = "."
     """What stands before the decimals of a number: `.` or `,`."""
 
@@ -97,6 +101,8 @@ class Shape:
         arrived = fields.get(name)
         if arrived is None:
             return f"null::{kind}"
+        if name in self.fit:
+            return f"({arrived})::{kind}"
         if self.decimal == "," and kind.startswith(("bigint", "double", "decimal")):
             arrived = f"translate({arrived}, ',.', '.,')"  # a point stands in no such number
         if kind == "bigint":  # a plain cast would round '1.5' to 2
@@ -138,6 +144,9 @@ class Shape:
     def _is_time(self, name: str, arrived: str, value: str) -> str:
         """Return the condition that a date or time is what arrived: a cast would cut a time off."""
         kind, text = self.types[name], f"({arrived})::varchar"
+        if name in self.moments:
+            is_time = f"{value} between {TIMES[kind]}"
+            return f"{is_time} and {value} = {arrived}" if kind == "date" else is_time
         year = f"{value} >= '1000-01-01' or regexp_matches({text}, '^{FOUR_DIGITS}')"
         is_time = f"{value} between {TIMES[kind]} and ({year})"
         if kind != "date" or name in self.formats:
@@ -152,7 +161,7 @@ class Shape:
             f"{literal(name + ': ')} || {literal(chr(39))} || left(({fields[name]})::varchar, 80) "
             f"|| {literal(chr(39) + ' is not a ' + self._told(name, kind))} end"
             for name, kind in self.types.items()
-            if name in fields and kind != "varchar"
+            if name in fields and name not in self.fit and kind != "varchar"
         ]
         missing = [
             f"case when ({fields.get(name, 'null')}) is null "
@@ -177,7 +186,9 @@ class Shape:
         return {
             name: f"contains(({value})::varchar, chr(0))"
             for name, value in fields.items()
-            if self.types.get(name, "varchar") == "varchar" and not self.rule.takes_nul
+            if self.types.get(name, "varchar") == "varchar"
+            and name not in self.fit
+            and not self.rule.takes_nul
         }
 
 

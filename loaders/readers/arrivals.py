@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +15,7 @@ from loaders.readers.formats import (
     parquet_arrival,
 )
 from loaders.readers.json_format import json_arrival, json_key_lists
-from loaders.readers.judged import typed
+from loaders.readers.judged import judged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,9 +57,7 @@ class Arrivals:
 
     def judged(self, shape: Shape, kind: str, arrival: Arrival) -> Shape:
         """Return what rows must be like in a file of a kind."""
-        decimal = self.csv.decimal if kind == "csv" else "."
-        no_texts = {name for name, its in typed(arrival).items() if its not in ("?", "VARCHAR")}
-        return replace(shape, typed=frozenset(no_texts), decimal=decimal)
+        return judged(shape, arrival, self.csv.decimal if kind == "csv" else ".")
 
     def flowing(self, kind: str, path: Path) -> AbstractContextManager[Path]:
         """Give a path at which a file can be read once; see `feed`."""

@@ -21,9 +21,8 @@ MINUS_INFINITE: Final = "'^(5877612-06-22|290279-12-22 .*224192)'"
 
 @dataclass(frozen=True, kw_only=True)
 class Arrived(Shape):
-    """A shape, and which columns arrive in a type that always fits."""
+    """A shape, and which columns arrive as times and decimals of a database."""
 
-    fit: frozenset[str] = frozenset()
     times: Mapping[str, str] = field(default_factory=dict)
     """What arrived as a date or time and is declared as one: its expression."""
     decimals: frozenset[str] = frozenset()
@@ -32,8 +31,6 @@ class Arrived(Shape):
     def cast(self, name: str, fields: Mapping[str, str]) -> str:
         """Return the expression of a declared column; see Shape."""
         kind = self.types[name]
-        if name in self.fit:
-            return f"({fields[name]})::{kind}"
         if name in self.times:
             arrived = self.times[name]
             moment = f"({arrived})::{kind}"
@@ -45,11 +42,6 @@ class Arrived(Shape):
             same = f"{bare(text)} = {bare(written)}"  # looked at only where the texts differ
             return f"case when {written} = {text} then {number} when {same} then {number} end"
         return super().cast(name, fields)
-
-    def reason(self, fields: Mapping[str, str]) -> str:
-        """Return the expression that tells why a row does not pass; see Shape."""
-        doubtful = {n: e for n, e in fields.items() if n not in self.fit or n in self.key}
-        return super().reason(doubtful)
 
 
 def time_text(moment: str) -> str:

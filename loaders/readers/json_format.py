@@ -61,15 +61,15 @@ def json_arrival(
         },
         key_lists=key_lists,
         payload="line",
-        unreadable="case when is_object is null then 'not valid JSON' "
+        unreadable="case when is_usual then null when is_object is null then 'not valid JSON' "
         "when not is_object then 'not a JSON object' "
-        "when not is_usual and len(list_distinct(_keys)) < len(_keys) "
+        "when len(list_distinct(_keys)) < len(_keys) "
         "then 'a key occurs twice' end",
         is_blank="is_object is null and trim(coalesce(line, '')) = ''",
         # as many keys as values: none is unknown, and their list need not be compared
         is_novel="false"
         if are_all
-        else "case when not coalesce(is_object, false) then false "
+        else "case when is_usual or not coalesce(is_object, false) then false "
         "when len(_keys) = list_count(_values) then false "
         f"else _keys not in ([]::varchar[]{known}) end",
     )

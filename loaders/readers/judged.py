@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from loaders.gate import named_apart
@@ -15,9 +17,9 @@ FITTING: Final = {
     "varchar": {"VARCHAR"},
     "bigint": {"BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UINTEGER", "USMALLINT", "UTINYINT"},
     "double": {"DOUBLE", "FLOAT", "BIGINT", "INTEGER", "SMALLINT", "TINYINT"},
-    "boolean": {"BOOLEAN"},
 }
-"""Types of a Parquet column whose values all fit a declared type."""
+"""Types of a Parquet column, beside the same, whose values all fit a declared type."""
+DECIMAL: Final = re.compile(r"decimal\((\d+), ?(\d+)\)")
 BLANK: Final = "-2"
 REFUSED: Final = "-1"
 GOOD: Final = "1"
@@ -37,20 +39,39 @@ def typed(arrival: Arrival) -> dict[str, str]:
     return {name: types.get(value, "?") for name, value in normalized(arrival).items()}
 
 
+def judged(shape: Shape, arrival: Arrival, decimal: str) -> Shape:
+    """Return what rows must be like in a file, which tells the types of its columns or none."""
+    found = typed(arrival)
+    types = {name: kind for name, kind in found.items() if kind not in ("?", "VARCHAR")}
+    known = {name: (found[name], kind) for name, kind in shape.types.items() if name in found}
+    moments = {
+        name
+        for name, (kind, declared) in known.items()
+        if kind.startswith(("DATE", "TIMESTAMP")) and declared in TIMES
+    }
+    return replace(
+        shape,
+        typed=frozenset(types),
+        fit=frozenset(name for name, kinds in known.items() if _fit(*kinds, shape)),
+        moments=frozenset(moments - shape.formats.keys()),
+        decimal=decimal,
+    )
+
+
+def _fit(kind: str, declared: str, shape: Shape) -> bool:
+    """Tell whether all values of a type fit a declared one."""
+    if declared in TIMES or (declared == "varchar" and not shape.rule.takes_nul):
+        return False  # infinite times and the character NUL have no place everywhere
+    if (has := DECIMAL.match(kind.lower())) and (wanted := DECIMAL.match(declared)):
+        digits, places = map(int, has.groups())
+        most_digits, most_places = map(int, wanted.groups())
+        return places <= most_places and digits - places <= most_digits - most_places
+    return kind in FITTING.get(declared, ()) or kind.lower() == declared
+
+
 def doubtful(arrival: Arrival, shape: Shape) -> dict[str, str]:
     """Return the fields of a file that may hold what is not of the declared type."""
-    types = typed(arrival)
-    return {
-        name: expression
-        for name, expression in normalized(arrival).items()
-        if _may_not_fit(types[name], shape.types.get(name, ""), shape)
-    }
-
-
-def _may_not_fit(kind: str, declared: str, shape: Shape) -> bool:
-    if declared in TIMES or (declared == "varchar" and not shape.rule.takes_nul):
-        return True  # infinite times and the character NUL have no place everywhere
-    return kind not in FITTING.get(declared, ()) and kind.lower() != declared
+    return {name: value for name, value in normalized(arrival).items() if name not in shape.fit}
 
 
 def mark(arrival: Arrival, shape: Shape) -> str:

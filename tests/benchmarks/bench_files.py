@@ -31,10 +31,11 @@ NOTES = [
         "Wanted: within 1.5 times the wall time of DuckDB's own `create table as`. What stands in "
         "the way: some 0.2 s of a load are dlt's whatever its size (0.4 s where it makes the "
         "tables), which is the greater part of the difference at a million rows; a row has three "
-        "columns more, a tenth of the engine's own CPU; every value is looked at, since the "
+        "columns more, a tenth of the engine's own CPU; every text is looked at, since the "
         "engine's own typed reading rounds '1.5' to 2. A line of JSON is parsed once to know "
-        "that it is whole, once for its keys and once for its values, in the thread that DuckDB "
-        "reads it with. A file with refused rows is read a second time for them."
+        "that it is whole, once for its keys and once for its values. A file with refused rows is "
+        "read a second time for them. `python -m tests.benchmarks.bench_files_profile` tells the "
+        "stages apart."
     )
 ]
 POSTGRES_NOTES = [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
+from loaders.columns import columns
 from tests.integration.loaders.drop_folder import HEADER, ROW, rows
 
 if TYPE_CHECKING:
@@ -127,6 +128,46 @@ def test_a_parquet_file_of_other_types_is_judged(drop: DropFolder) -> None:
     assert drop.counts() == (3, 2, 1)
     assert drop.rows("id, _line") == [(1, 1), (3, 3)]
     assert [reject[1] for reject in drop.rejects()] == ["2"]
+
+
+TYPED = [
+    ("decimal(18, 2)", "1.50::decimal(9, 2)", "1.50", "1.005::decimal(9, 3)"),
+    ("decimal(18, 2)", "12::integer", "12.00", "1.005::double"),
+    ("decimal(9, 2)", "1.50::decimal(18, 4)", "1.50", "99999999.5::decimal(18, 4)"),
+    ("bigint", "7::usmallint", "7", "18446744073709551615::ubigint"),
+    ("bigint", "7::hugeint", "7", "1.5::float"),
+    ("date", "'0005-01-20'::date", "0005-01-20", "'infinity'::date"),
+    ("date", "'2026-01-31 00:00:00'::timestamp", "2026-01-31", "'2026-01-31 00:00:01'::timestamp"),
+    ("timestamp", "'2026-01-31'::date", "2026-01-31 00:00:00+00", "'-infinity'::timestamp"),
+    (
+        "timestamp",
+        "'2026-01-31'::timestamp_ms",
+        "2026-01-31 00:00:00+00",
+        "'infinity'::timestamptz",
+    ),
+    ("boolean", "true", "true", "5::integer"),
+    ("double", "3.5::float", "3.5", "'x'"),
+]
+"""A declared type; a value of a Parquet file that is one, and what it becomes; one that is not."""
+
+
+def test_a_column_of_a_parquet_file_is_judged_by_its_type(drop: DropFolder) -> None:
+    names = [f"it_{number}" for number in range(len(TYPED))]
+    declared = {name: kind for name, (kind, *_) in zip(names, TYPED, strict=True)}
+    good = ", ".join(f"{value} as {n}" for n, (_, value, *_) in zip(names, TYPED, strict=True))
+    duckdb.execute(f"copy (select 0 as id, {good}) to '{drop.path / 'good.parquet'}'")
+    for name, (*_, value) in zip(names, TYPED, strict=True):
+        rows = f"select 1 as id, {value} as {name} union all select 2, null"
+        duckdb.execute(f"copy ({rows}) to '{drop.path / name}.parquet'")
+    count = 2 * len(names) + 1
+    assert drop.counts(columns=columns(id="bigint", **declared)) == (
+        count,
+        count - len(names),
+        len(names),
+    )
+    texts = ", ".join(f"{name}::varchar" for name in names)
+    assert drop.rows(f"id, _file, {texts}")[0][2:] == tuple(becomes for *_, becomes, _ in TYPED)
+    assert {reject[:2] for reject in drop.rejects()} == {(f"{n}.parquet", "1") for n in names}
 
 
 def test_one_bad_line_of_json_is_one_reject(drop: DropFolder) -> None:
