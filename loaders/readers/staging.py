@@ -65,6 +65,8 @@ class Staging:
         self.files: list[dict[str, Any]] = []
         self.count = 0
         """Rows read and not yet handed over."""
+        self.lacking: dict[str, list[str]] = {}
+        """Declared columns to the files that do not have them."""
 
     def __enter__(self) -> Self:
         self.load_id = tally().load_id
@@ -83,6 +85,10 @@ class Staging:
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
         if failure:
             self.landing.discard()
+        for missing, paths in self.lacking.items():
+            lack = "lacks" if len(paths) == 1 else f"and {len(paths) - 1:,} more lack"
+            text = f": '{paths[0]}' {lack} the columns {missing}; they are null."
+            tally().note(self.shape.table, text)
         self.landing.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -150,10 +156,8 @@ class Staging:
             text = f": the lines of '{file.path}' end in different ways; all are read as LF."
             tally().note(self.shape.table, text)
             placed = self._within(place, path)
-        missing = sorted(self.shape.types.keys() - placed.fields) if placed else []
-        if missing:
-            text = f": '{file.path}' lacks the columns {', '.join(missing)}; they are null."
-            tally().note(self.shape.table, text)
+        if placed and (missing := sorted(self.shape.types.keys() - placed.fields)):
+            self.lacking.setdefault(", ".join(missing), []).append(file.path)
         return placed
 
     def _within(self, place: Callable[[Path], Placed | None], path: Path) -> Placed | None:

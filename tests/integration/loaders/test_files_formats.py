@@ -80,6 +80,10 @@ def test_a_missing_column_gives_nulls_and_is_reported(drop: DropFolder) -> None:
     result = drop.load()
     assert drop.rows() == [(1, None, None)]
     assert "drop.sales: 'a.csv' lacks the columns amount, name; they are null." in result.notices
+    drop.write("b.csv", "id,sold_at\n2,\n")
+    drop.write("c.csv", "id,sold_at\n3,\n")
+    told = "drop.sales: 'b.csv' and 1 more lack the columns amount, name; they are null."
+    assert told in drop.load().notices
 
 
 def test_two_hundred_columns(drop: DropFolder) -> None:
