@@ -16,7 +16,7 @@ from loaders.load import load
 from loaders.readers import queue
 from loaders.readers.queue import Batch, messages
 from loaders.sources.payment_queue import PAYMENTS
-from tests.integration.loaders.rabbitmq import is_installed, rabbitmq
+from tests.integration.loaders.rabbitmq import RabbitMQ, is_installed
 
 pika = pytest.importorskip("pika", reason="pika is not installed (the extra 'brokers')")
 from loaders.readers.amqp import AmqpQueue  # noqa: E402 - behind the look for pika
@@ -36,8 +36,8 @@ pytestmark = pytest.mark.slow
 def server() -> Iterator[str]:
     if not is_installed():
         pytest.skip("rabbitmq-server is not installed (apt-get install rabbitmq-server)")
-    with rabbitmq() as url:
-        yield url
+    with RabbitMQ() as started:
+        yield started.url
 
 
 @pytest.fixture(params=["quorum", "classic"])
