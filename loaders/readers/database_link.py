@@ -7,9 +7,10 @@ SQLAlchemy's server-side cursor.
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime
 from functools import cached_property, partial
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -38,6 +39,8 @@ FIRST_TIMES: Final = {
     "mariadb": "'0001-01-01'",
     "postgresql": "'4713-01-01 BC'",
 }
+OPENING: Final = Lock()
+"""DuckDB takes a file that one thread closes while another opens it for one that is attached."""
 AS_TEXT: Final = partial(str, encoding="utf-8", errors="surrogateescape")
 REFUSED: Final = ("28", "42", "3D")
 """SQLSTATE classes: password, name or right, database."""
@@ -185,8 +188,19 @@ class Link:
                     _break_off(connection, result)
 
     @contextmanager
+    def _opened(self) -> Iterator[sa.Connection]:
+        guard: Any = OPENING if self.kind == "duckdb" else nullcontext()
+        with guard:
+            raw = self.engine.connect()
+        try:
+            yield raw
+        finally:
+            with guard:
+                raw.close()
+
+    @contextmanager
     def _connected(self, **options: Any) -> Iterator[sa.Connection]:
-        with self.engine.connect() as raw:
+        with self._opened() as raw:
             if self.is_mysql:
                 raw.exec_driver_sql("set time_zone = '+00:00'")
                 raw.commit()

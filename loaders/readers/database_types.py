@@ -40,7 +40,7 @@ def reflected(url: str, table: str) -> dict[str, TColumnSchema]:
         table: its name, with the schema if it needs one.
 
     Raises:
-        SourceRefused: there is no such table.
+        SourceRefused: there is no such table, or the driver cannot tell its columns.
     """
     link = Link(url)
     schema, _, bare = table.rpartition(".")
@@ -50,6 +50,11 @@ def reflected(url: str, table: str) -> dict[str, TColumnSchema]:
             found = sa.inspect(link.engine).get_columns(bare, schema or None)
     except sa.exc.NoSuchTableError:
         raise SourceRefused(f"No table named '{table}' in '{shown(str(link.url))}'.") from None
+    except sa.exc.ProgrammingError as error:  # of a driver that is older than SQLAlchemy
+        raise SourceRefused(
+            f"The driver of '{shown(str(link.url))}' cannot tell the columns of '{table}': "
+            f"{str(error.orig).strip().splitlines()[0]}. Declare them with `columns(…)`."
+        ) from error
     kinds = {str(column["name"]): _kind(column["type"]) for column in found}
     names = distinct([list(kinds)], named, OURS)
     return columns(**{name: kinds[own] for name, (own,) in names.items()})
