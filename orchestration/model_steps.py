@@ -9,7 +9,7 @@ from loaders import SOURCES
 from loaders.errors import LoaderError
 from orchestration import settings
 from orchestration.outcome import Outcome
-from orchestration.steps import writing
+from orchestration.steps import number, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -149,7 +149,8 @@ def expire(request: Request, emit: Emit) -> Outcome:
     """Delete events, rejects and replaced versions that came before the argument's days."""
     from orchestration import dbt
 
+    days = number(request, 90)
     with writing(request, emit):
-        told = dbt.expire(request, int(request.argument or 90))
+        told = dbt.expire(request, days)
     notices = [line for line in told if ": 0 rows" not in line]
     return Outcome(detail={"notices": notices, "tables_expired": len(notices)})

@@ -144,7 +144,7 @@ class Notifier:
     def after(self, run: Mapping[str, Any], now: datetime) -> list[News]:
         """Tell what is new after a run, remember it, and return it.
 
-        What cannot be sent is not remembered, and so is tried again after the next run.
+        What nobody took is not remembered, and so is tried again after the next run.
         """
         newest = history.newest_runs(self.ledger, self.warehouse)
         found = troubles(
@@ -156,9 +156,10 @@ class Notifier:
         )
         untold = news(run, found, self._told())
         if untold:
-            for entry in untold:
-                send(entry)
+            refused = {scheme for entry in untold for scheme in send(entry)}
             self._remember(run, found, now)
+            if refused:
+                raise OrchestrationError(f"Not every address of {VARIABLE} takes news: {refused}.")
         return untold
 
     def _told(self) -> dict[str, str]:
@@ -187,37 +188,36 @@ def is_wanted() -> bool:
     return bool(os.environ.get(VARIABLE, "").strip())
 
 
-def send(entry: News, attach: Path | None = None) -> None:
-    """Send news to every address in TIDEMILL_NOTIFY.
+def send(entry: News, attach: Path | None = None) -> list[str]:
+    """Send news to every address in TIDEMILL_NOTIFY; return how those begin that did not take it.
 
     Raises:
-        OrchestrationError: an address cannot be read or did not take it.
+        OrchestrationError: an address cannot be read, or none took it.
     """
     # Apprise still asks for modules that Python 3.13 drops, when it first sees an address.
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
-        mailer = _mailer()
-    done = mailer.notify(
-        title=entry.title,
-        body=entry.body,
-        notify_type=entry.kind,
-        attach=str(attach) if attach else None,
-    )
-    if not done:
+        mailers = {each: _mailer(each) for each in os.environ.get(VARIABLE, "").split()}
+    told = {"title": entry.title, "body": entry.body, "notify_type": entry.kind}
+    refused = [
+        address.partition(":")[0]
+        for address, mailer in mailers.items()
+        if not mailer.notify(**told, attach=str(attach) if attach else None)
+    ]
+    if len(refused) == len(mailers):
         raise OrchestrationError(
-            f"Cannot send '{entry.title}': not every address in {VARIABLE} took it. It is tried "
-            "again after the next run."
+            f"Cannot send '{entry.title}': no address in {VARIABLE} took it. It is tried again "
+            "after the next run."
         )
+    return refused
 
 
-def _mailer() -> Any:
+def _mailer(address: str) -> Any:
     import apprise
 
     mailer = apprise.Apprise()
-    for address in os.environ.get(VARIABLE, "").split():
-        if not mailer.add(address):
-            scheme = address.partition(":")[0]
-            raise OrchestrationError(
-                f"Cannot read an address in {VARIABLE} (it begins with '{scheme}:'). Write Apprise "
-                "URLs, separated by spaces."
-            )
+    if not mailer.add(address):
+        raise OrchestrationError(
+            f"Cannot read an address in {VARIABLE} (it begins with '{address.partition(':')[0]}:')."
+            " Write Apprise URLs, separated by spaces."
+        )
     return mailer

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from loaders import OUTPUTS, SOURCES
 from orchestration import settings
-from orchestration.errors import StepFailed
+from orchestration.errors import SettingWrong, StepFailed
 from orchestration.outcome import Delivery, Outcome, carry
 from orchestration.workers import Kind
 
@@ -67,6 +67,21 @@ class Request:
     def log(self) -> Path:
         """Where the step's libraries print to."""
         return self.artifacts / f"{self.step.replace(' ', '-')}.log"
+
+
+def number(request: Request, default: int) -> int:
+    """Return a step's argument as a number.
+
+    Raises:
+        SettingWrong: it is none above 0.
+    """
+    text = request.argument or str(default)
+    if not text.isdecimal() or int(text) < 1:
+        raise SettingWrong(
+            f"Cannot do '{request.step}': '{text}' is no whole number above 0. Write '"
+            f"{request.kind} {default}', say."
+        )
+    return int(text)
 
 
 @contextmanager
@@ -135,8 +150,9 @@ def send(request: Request, _emit: Emit) -> Outcome:
         return Outcome(detail={"notices": [f"{notify.VARIABLE} is not set: nobody was sent it."]})
     title = f"Tidemill: report of {request.job}"
     body = f"The report of the run {request.run_id} is attached."
-    notify.send(notify.News(title=title, body=body, kind="info"), attach=page)
-    return Outcome(detail={"sent": str(page)})
+    refused = notify.send(notify.News(title=title, body=body, kind="info"), attach=page)
+    notices = [f"An address did not take it: {scheme}:…" for scheme in refused]
+    return Outcome(detail={"sent": str(page), "notices": notices})
 
 
 def retain(request: Request, _emit: Emit) -> Outcome:
@@ -145,10 +161,9 @@ def retain(request: Request, _emit: Emit) -> Outcome:
     from orchestration.clock import Clock
     from orchestration.ledger import Ledger
 
-    current = settings.read(request.target)
+    current, days = settings.read(request.target), number(request, 90)
     ledger = Ledger.open(current.ledger_url)
     try:
-        days = int(request.argument or 90)
         return Outcome(detail=upkeep.retain(current, ledger, days, Clock().now()))
     finally:
         ledger.close()
@@ -158,8 +173,8 @@ def backup(request: Request, emit: Emit) -> Outcome:
     """Copy the warehouse to var/backups and keep the argument's number of copies."""
     from orchestration import upkeep
 
+    keep = number(request, 3)
     with writing(request, emit):
-        keep = int(request.argument or 3)
         return Outcome(detail=upkeep.backup(settings.read(request.target), request.run_id, keep))
 
 

@@ -8,6 +8,7 @@ import typer
 
 from orchestration.cli_options import Json, Target  # noqa: TC001  Typer reads the annotations
 
+NONE_YET = "No token yet. `tidemill token make NAME --scope read` makes one."
 token = typer.Typer(help="Tokens for the service: make, list, revoke.")
 
 
@@ -80,7 +81,7 @@ def list_(json: Json = False) -> int:
     names = ("id", "name", "scopes", "created_at", "expires_at", "revoked_at")
     rows = [[entry[name] for name in names] for entry in found]
     grid = show.Grid(title="Tokens", header=names, rows=rows)
-    show.as_json({"tokens": found}) if json else show.grid(grid)
+    show.as_json({"tokens": found}) if json else show.grid(grid, empty=NONE_YET)
     return 0
 
 

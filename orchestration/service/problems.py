@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from loaders.errors import LoaderError
@@ -87,8 +88,15 @@ async def on_known(_: Request, error: Exception) -> Response:
     return answer(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"Retry-After": "5"})
 
 
+async def on_gone(_: Request, error: Exception) -> Response:
+    """Answer a caller who hung up before the body's end, and so will not hear it."""
+    del error
+    return answer(HTTPStatus.BAD_REQUEST, "The body broke off. Nothing of it was taken.")
+
+
 HANDLERS: Final = {
     Refused: on_refused,
+    ClientDisconnect: on_gone,
     OrchestrationError: on_known,
     LoaderError: on_known,
 }

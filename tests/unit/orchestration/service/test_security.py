@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -267,3 +269,25 @@ def test_a_session_behind_a_proxy_with_https_is_for_https_only(
         "/sign-in", data={"token": token}, headers={"X-Forwarded-Proto": "https"}
     )
     assert (answer.status_code, "; Secure" in answer.headers["set-cookie"]) == (303, True)
+
+
+def test_a_caller_who_hangs_up_is_no_fault_of_ours(client: httpx.Client, service: Service) -> None:
+    for place, kind in (
+        ("users/batch", "application/json"),
+        ("batch/async", "application/x-ndjson"),
+    ):
+        head = f"POST /api/v1/{place}?resource=users HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        with socket.create_connection((client.base_url.host, client.base_url.port or 0)) as caller:
+            caller.sendall(f"{head}Content-Type: {kind}\r\nContent-Length: 99\r\n\r\nx".encode())
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and len(statuses(service)) < 2:
+        time.sleep(0.02)
+    assert statuses(service) == ["400", "400"]
+    assert list(service.worker.folder.iterdir()) == []
+
+
+def statuses(service: Service) -> list[str]:
+    counted = service.counters.registry.collect()
+    name = "tidemill_http_requests_total"
+    samples = [sample for metric in counted for sample in metric.samples if sample.name == name]
+    return [sample.labels["status"] for sample in samples for _ in range(int(sample.value))]
