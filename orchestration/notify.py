@@ -159,7 +159,8 @@ class Notifier:
             refused = {scheme for entry in untold for scheme in send(entry)}
             self._remember(run, found, now)
             if refused:
-                raise OrchestrationError(f"Not every address of {VARIABLE} takes news: {refused}.")
+                names = ", ".join(sorted(refused))
+                raise OrchestrationError(f"Not every address of {VARIABLE} takes news: {names}.")
         return untold
 
     def _told(self) -> dict[str, str]:

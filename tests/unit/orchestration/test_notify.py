@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -130,6 +131,19 @@ def test_what_could_not_be_sent_is_tried_again(
         patched.setenv(notify.VARIABLE, "json://127.0.0.1:1")
         with pytest.raises(OrchestrationError, match="tried again after the next run"):
             notifier.after(run("failed"), NOW)
+    notifier.after(run("failed"), NOW)
+    assert len(mailbox) == 1
+
+
+def test_an_address_that_takes_nothing_does_not_make_the_others_hear_again(
+    ledger: Ledger, mailbox: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        notify.VARIABLE, f"json://127.0.0.1:1 {os.environ[notify.VARIABLE]} xml://127.0.0.1:1"
+    )
+    notifier = Notifier(ledger, FRESH, "w")
+    with pytest.raises(OrchestrationError, match="takes news: json, xml"):
+        notifier.after(run("failed"), NOW)
     notifier.after(run("failed"), NOW)
     assert len(mailbox) == 1
 
