@@ -112,12 +112,14 @@ def test_a_server_that_is_killed_in_mid_batch(
     duckdb_target: Target, server: RabbitMQ, kind: str, call: str
 ) -> None:
     filled(server.url, kind)
-    with pytest.raises(LoaderError, match="does not answer") as told:
-        load(
-            source(server.url, Disturbed, call=call, disturb=server.kill),
-            target=duckdb_target,
-        )
-    assert told.value.retryable
+    disturbed = source(server.url, Disturbed, call=call, disturb=server.kill)
+    if call == "receive":
+        with pytest.raises(LoaderError, match="does not answer") as told:
+            load(disturbed, target=duckdb_target)
+        assert told.value.retryable
+    else:  # all is committed: whether the end of the server is seen in time is all the same
+        with suppress(LoaderError):
+            load(disturbed, target=duckdb_target)
     server.start()
     whole(duckdb_target, server.url)
 
