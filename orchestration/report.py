@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration import jobs, plan, summary
 from orchestration import settings as settings_
 from orchestration.ledger import Ledger
+from orchestration.service import quarantine_read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -120,40 +121,14 @@ def _rows(connection: Connection, table: str, columns: Sequence[str]) -> list[tu
 
 
 def _quarantine(connection: Connection) -> list[dict[str, Any]]:
-    """Return the count and a few rows of each reason in each table of the quarantine."""
-    tables = connection.execute(
-        "select table_name from information_schema.tables where table_schema = 'quarantine' "
-        "order by table_name"
-    ).fetchall()
-    return [entry for (table,) in tables for entry in _reasons(connection, str(table))]
-
-
-def _reasons(connection: Connection, table: str) -> list[dict[str, Any]]:
-    columns = connection.columns("quarantine", table)
-    if "reasons" not in columns:
-        return []
-    counted = connection.execute(
-        f'select reasons, count(*) from quarantine."{table}" group by 1 order by 2 desc, 1'
-    ).fetchall()
-    shown = [name for name in columns if not name.startswith("_") and name != "reasons"]
-    return [
-        {
-            "table": table,
-            "reasons": reasons,
-            "count": count,
-            "columns": shown,
-            "rows": _samples(connection, table, shown, reasons),
-        }
-        for reasons, count in counted
-    ]
-
-
-def _samples(
-    connection: Connection, table: str, columns: Sequence[str], reasons: str
-) -> list[tuple[Any, ...]]:
-    names = ", ".join(f'"{name}"' for name in columns)
-    query = f'select {names} from quarantine."{table}" where reasons = ? order by 1 limit {SAMPLES}'
-    return connection.execute(query, [reasons]).fetchall()
+    """Return the count and a few rows of each reason for which rows break a rule."""
+    found = []
+    for one in quarantine_read.broken(connection):
+        columns, rows, _ = quarantine_read.rows(
+            connection, one["table"], reason=one["reasons"], limit=SAMPLES, offset=0
+        )
+        found.append({**one, "columns": columns, "rows": rows})
+    return found
 
 
 def _freshness(

@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
-import sqlalchemy as sa
 
 from loaders.intake.store import ITEMS
 from orchestration.service import items as items_
+from orchestration.service import kept_answers
+from orchestration.service.kept_answers import Asked
 from orchestration.service.problems import Refused
-from orchestration.service.store import ANSWERS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,9 +36,12 @@ class Ask:
     """Its Idempotency-Key."""
 
     @property
-    def digest(self) -> str:
-        """What tells this body from another one."""
-        return hashlib.sha256(self.body).hexdigest()
+    def asked(self) -> Asked | None:
+        """What its answer is kept under, if it has a key."""
+        if self.key is None:
+            return None
+        digest = hashlib.sha256(self.body).hexdigest()
+        return Asked(caller=self.caller, path=self.resource, key=self.key, digest=digest)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,13 +70,20 @@ def answer(store: Store, ask: Ask, most: int, now: datetime) -> Answered:
     if ask.key is not None and not 0 < len(ask.key) <= LONGEST_KEY:
         raise Refused(422, f"An Idempotency-Key has 1 to {LONGEST_KEY} characters.")
     checked = [items_.check(ask.resource, item) for item in parsed(ask.body, most)]
+    asked = ask.asked
     with store.writing() as connection:
-        if ask.key and (found := _found(connection, ask)):
-            return found
+        if asked and (found := kept_answers.found(connection, asked)):
+            return _again(found)
         done = _applied(connection, ask, checked, now)
-        if ask.key:
-            _keep(connection, ask, done.body, now)
+        if asked:
+            kept_answers.keep(connection, asked, 200, done.body, now)
         return done
+
+
+def _again(answer: str) -> Answered:
+    content = orjson.loads(answer)
+    counts = {name: content[name] for name in ("successful", "failed")}
+    return Answered(body=answer.encode(), is_replayed=True, **counts)
 
 
 def parsed(body: bytes, most: int) -> list[Any]:
@@ -126,48 +135,3 @@ def _applied(
 def new_id(now: datetime) -> str:
     """Return a batch's id, sortable by time."""
     return f"b{now:%Y%m%d%H%M%S}{secrets.token_hex(6)}"
-
-
-def _found(connection: Connection, ask: Ask) -> Answered | None:
-    row = connection.execute(
-        sa.select(ANSWERS).where(
-            ANSWERS.c.caller == ask.caller,
-            ANSWERS.c.path == ask.resource,
-            ANSWERS.c.key == ask.key,
-        )
-    ).first()
-    if row is None:
-        return None
-    if row.body_digest != ask.digest:
-        raise Refused(
-            422,
-            f"The Idempotency-Key '{ask.key}' was used for another body. Take a new key for it.",
-        )
-    content = orjson.loads(row.answer)
-    return Answered(
-        body=row.answer.encode(),
-        successful=content["successful"],
-        failed=content["failed"],
-        is_replayed=True,
-    )
-
-
-def _keep(connection: Connection, ask: Ask, body: bytes, now: datetime) -> None:
-    connection.execute(
-        ANSWERS.insert().values(
-            caller=ask.caller,
-            path=ask.resource,
-            key=ask.key,
-            body_digest=ask.digest,
-            status=200,
-            answer=body.decode(),
-            answered_at=now,
-        )
-    )
-
-
-def forget(store: Store, *, now: datetime, hours: float) -> None:
-    """Delete answers that are older than so many hours."""
-    with store.writing() as connection:
-        oldest = now - timedelta(hours=hours)
-        connection.execute(ANSWERS.delete().where(ANSWERS.c.answered_at < oldest))

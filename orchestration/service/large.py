@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from loaders.intake.store import ITEMS, superseded
 from orchestration import plan
 from orchestration.errors import LedgerFailed
-from orchestration.service import batches, spool
+from orchestration.service import batches, kept_answers, spool
 from orchestration.service import items as items_
 from orchestration.service.store import BATCHES, CHUNKS
 
@@ -174,7 +174,7 @@ class Worker:
             return
         self._tidied = now
         hours = self.limits.keep_hours
-        batches.forget(self.store, now=now, hours=hours)
+        kept_answers.forget(self.store, now=now, hours=hours)
         for batch_id in self._forgotten(now - timedelta(hours=hours)):
             spool.remove(self.folder, batch_id)
         self._cut_log(now - timedelta(days=self.limits.keep_days))

@@ -12,14 +12,15 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
 from loaders.intake.resources import RESOURCES
-from orchestration.service import batches, spool
+from orchestration.service import batches, kept_answers, spool
 from orchestration.service.access import Writer  # noqa: TC001  FastAPI reads the annotations
 from orchestration.service.intake_routes import Key  # noqa: TC001
+from orchestration.service.kept_answers import Asked
 from orchestration.service.large import OPEN
 from orchestration.service.large_status import PLACE, links
 from orchestration.service.problems import Refused, declared
 from orchestration.service.splitting import Document, Lines
-from orchestration.service.store import ANSWERS, BATCHES
+from orchestration.service.store import BATCHES
 
 if TYPE_CHECKING:
     from orchestration.service.service import Service
@@ -150,27 +151,13 @@ def _accept(
     now = service.clock.now()
     answer = links(batch_id) | {"total": taken.count}
     values = {"id": batch_id, "caller": caller.id, "resource": resource, "total": taken.count}
+    asked = Asked(caller=caller.id, path="async", key=key, digest=taken.digest) if key else None
     with service.store.writing() as connection:
-        if key and (found := _answered(connection, caller.id, key, taken.digest)):
-            return found
+        if asked and (found := kept_answers.found(connection, asked)):
+            return dict(orjson.loads(found))
         taken.is_kept = True  # from here on the batch is in the store, or will be any moment
         row = {**values, "status": "pending", "created_at": now}
         connection.execute(BATCHES.insert().values(**row))
-        if key:
-            kept = {"caller": caller.id, "path": "async", "key": key, "status": 202}
-            kept |= {"body_digest": taken.digest, "answer": orjson.dumps(answer).decode()}
-            connection.execute(ANSWERS.insert().values(**kept, answered_at=now))
+        if asked:
+            kept_answers.keep(connection, asked, 202, orjson.dumps(answer), now)
     return answer
-
-
-def _answered(
-    connection: sa.Connection, caller: str, key: str, digest: str
-) -> dict[str, Any] | None:
-    row = connection.execute(
-        sa.select(ANSWERS).where(
-            ANSWERS.c.caller == caller, ANSWERS.c.path == "async", ANSWERS.c.key == key
-        )
-    ).first()
-    if row is not None and row.body_digest != digest:
-        raise Refused(422, f"The Idempotency-Key '{key}' was used for another body.")
-    return dict(orjson.loads(row.answer)) if row is not None else None

@@ -23,16 +23,20 @@ def tables(connection: Connection) -> list[str]:
     return [str(name) for (name,) in found]
 
 
-def reasons(connection: Connection) -> list[dict[str, Any]]:
-    """Return each table and reason of both gates with its number of rows, most first."""
-    broken = [
+def broken(connection: Connection) -> list[dict[str, Any]]:
+    """Return each table and reason for which rows break a rule with their number, most first."""
+    return [
         {"table": table, "reasons": str(reason), "count": int(count)}
         for table in tables(connection)
         for reason, count in connection.execute(
-            f'select reasons, count(*) from {SCHEMA}."{table}" group by 1'
+            f'select reasons, count(*) from {SCHEMA}."{table}" group by 1 order by 2 desc, 1'
         ).fetchall()
     ]
-    found = broken + rejects_read.reasons(connection)
+
+
+def reasons(connection: Connection) -> list[dict[str, Any]]:
+    """Return each table and reason of both gates with its number of rows, most first."""
+    found = broken(connection) + rejects_read.reasons(connection)
     return sorted(found, key=lambda one: (-one["count"], one["table"], one["reasons"]))
 
 

@@ -80,13 +80,9 @@ def _number(text: str) -> float:
 
 
 def _boolean(text: str) -> bool:
-    return {"true": True, "1": True, "false": False, "0": False}.get(text.lower()) or (_false(text))
-
-
-def _false(text: str) -> bool:
-    if text.lower() not in {"false", "0"}:
+    if text.lower() not in {"true", "1", "false", "0"}:
         raise ValueError
-    return False
+    return text.lower() in {"true", "1"}
 
 
 def _timestamp(text: str) -> datetime:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from loaders.intake.store import ITEMS
-from orchestration.service import batches
+from orchestration.service import kept_answers
 
 if TYPE_CHECKING:
     import httpx
@@ -64,7 +64,7 @@ def test_a_key_used_for_another_body_is_refused(client: httpx.Client, service: S
 def test_a_key_is_forgotten_after_its_time(client: httpx.Client, service: Service) -> None:
     headers = {"Idempotency-Key": "k-1"}
     client.post(PLACE, json=users(1), headers=headers)
-    batches.forget(service.store, now=service.clock.now() + timedelta(hours=25), hours=24)
+    kept_answers.forget(service.store, now=service.clock.now() + timedelta(hours=25), hours=24)
     again = client.post(PLACE, json=users(1), headers=headers)
     assert again.json()["results"][0]["error"] == "id 1 exists already. Send it as an update."
 
