@@ -112,7 +112,9 @@ class Shape:
             return f"case when {whole} then {number} end"
         arrived = self._written(name, arrived)
         value = f"try_cast({arrived} as {kind})"
-        if kind == "timestamptz" and name not in self.formats and name not in self.typed:
+        if kind == "timestamptz" and name in self.moments:
+            value = as_instant(arrived)
+        elif kind == "timestamptz" and name not in self.formats and name not in self.typed:
             value = _instant(arrived)
         fits = self._fits(name, arrived, value)
         return f"case when {fits} then {value} end" if fits else value
@@ -217,13 +219,21 @@ def _counted(number: str, microseconds: int) -> str:
     return f"try(make_timestamptz((try_cast({number} as decimal(30, 6)) * {microseconds})::bigint))"
 
 
+def as_instant(moment: str) -> str:
+    """Return the expression of a date or time as an instant of UTC; null of an infinite one.
+
+    DuckDB's cast gives the same, and takes as long as the rest of a row.
+    """
+    return f"make_timestamptz(epoch_us({moment}))"
+
+
 def _instant(text: str) -> str:
     """Return the expression that reads a text as an instant, UTC where it names no zone.
 
     DuckDB's cast of such a text takes three times as long, and the zone of a row before where that
     has one by name.
     """
-    here = f"make_timestamptz(epoch_us(try_cast({text} as timestamp)))"
+    here = as_instant(f"try_cast({text} as timestamp)")
     there = f"try(try_cast({text} as timestamptz))"
     return (
         f"case when strlen({text}) = 19 and ({text})[17] = ':' then {here} "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from loaders.shape import Shape, bare
+from loaders.shape import Shape, as_instant, bare
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ class Arrived(Shape):
         kind = self.types[name]
         if name in self.times:
             arrived = self.times[name]
-            moment = f"({arrived})::{kind}"
+            moment = f"({arrived})::date" if kind == "date" else as_instant(arrived)
             whole = f"{moment} = {arrived}" if kind == "date" else f"{arrived} < {LATEST}"
             return f"case when {arrived} >= {EARLIEST} and {whole} then {moment} end"
         if name in self.decimals and kind.startswith("decimal"):
