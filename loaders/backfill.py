@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from dlt.extract import DltResource, DltSource
 
+    from loaders.accounting import TableCount
     from loaders.connection import Connection
     from loaders.load import LoadResult
     from loaders.warehouse import Target
@@ -79,6 +80,7 @@ def backfill(
     """
     from loaders.load import load
 
+    _source(plan, plan.windows[0])  # nothing is listed of what cannot be filled
     known = _list(plan, target)
     missing = [window for window in plan.windows if plan.redo or known[window] != DONE]
     progress = _Pace(total=len(plan.windows), missing=len(missing))
@@ -87,9 +89,9 @@ def backfill(
     ours: set[str] = set()
     recorded = is_recorded or (lambda _: True)
     for window in missing:
-        source = _source(plan, window)
+        source, begun = _source(plan, window), time.time()
         result = load(source, target=target, is_recorded=lambda i: i in ours or recorded(i))
-        _record(plan, window, result, target)
+        _record(plan, window, [t for t in result.tables if _is_since(t, begun)], target)
         ours.update(result.load_ids)
         tell(progress.now(sum(count.loaded for count in result.tables)))
         yield result
@@ -222,8 +224,14 @@ def _naive(window: Window) -> Sequence[datetime]:
     return [value.astimezone(UTC).replace(tzinfo=None) for value in (window.since, window.until)]
 
 
-def _record(plan: Plan, window: Window, result: LoadResult, target: Target) -> None:
-    sums = [sum(getattr(t, n) for t in result.tables) for n in ("read", "loaded", "rejected")]
+def _is_since(count: TableCount, begun: float) -> bool:
+    """Tell whether a count is not one of an earlier load, which is given again after a kill."""
+    return not count.load_id or float(count.load_id) >= begun
+
+
+def _record(plan: Plan, window: Window, tables: Sequence[TableCount], target: Target) -> None:
+    sums = [sum(getattr(t, n) for t in tables) for n in ("read", "loaded", "rejected")]
+    load_id = next((t.load_id for t in tables if t.load_id), None)
     now = datetime.now(UTC).replace(tzinfo=None)
     with target.exclusive(), target.connect() as connection:
         connection.execute(
@@ -232,7 +240,7 @@ def _record(plan: Plan, window: Window, result: LoadResult, target: Target) -> N
             [
                 DONE,
                 *sums,
-                result.load_ids[-1] if result.load_ids else None,
+                load_id,
                 now,
                 plan.source,
                 plan.table,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from orchestration.errors import StepFailed
@@ -115,10 +116,10 @@ def plan(request: Request) -> Any:
 
 
 def told(progress: Progress) -> dict[str, Any]:
-    """Return a backfill's progress as a step's event, the time left in words."""
+    """Return a backfill's progress as a step's event: windows, the time left, and rows."""
     left = progress.seconds_left
-    words = "" if left is None else f", {time.strftime('%H:%M:%S', time.gmtime(left))} left"
-    text = f"{progress.done:,} of {progress.total:,} windows, {progress.rows:,} rows{words}"
+    words = "" if left is None else f"{timedelta(seconds=round(left))} left, "
+    text = f"{progress.done:,} of {progress.total:,}, {words}{progress.rows:,} rows"
     return {"done": progress.done, "total": progress.total, "text": text}
 
 

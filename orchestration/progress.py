@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from orchestration.events import Event, Listener
     from orchestration.outcome import Outcome
 
+WIDE, NARROW = 100, 60
+"""Columns of a terminal from which on there is room for all, and for a bar."""
 WORDS = {
     plan.COMPLETED: "done",
     plan.FAILED: "FAILED",
@@ -96,6 +98,17 @@ def _line(out: TextIO, text: str) -> None:
     out.flush()
 
 
+def short(step: str, width: int) -> str:
+    """Return a step's name as a terminal of so many columns has room for it beside a bar.
+
+    What it does comes first, then to what; a backfill's dates, and on a narrow one the verb, go.
+    """
+    words = step.split(" ")
+    if width >= WIDE:
+        return step
+    return " ".join(words[:2]) if width >= NARROW else words[:2][-1]
+
+
 class LiveProgress:
     """A bar for each step that is under way, and a line for each that has ended."""
 
@@ -105,13 +118,15 @@ class LiveProgress:
 
         self.bars: dict[str, Any] = {}
         self.nodes_done = 0
+        console = Console(file=out)
+        self.width = console.width
+        wide = (BarColumn(bar_width=24 if self.width >= WIDE else 8), TimeElapsedColumn())
         self.progress = Progress(
             SpinnerColumn(finished_text=" "),
-            TextColumn("{task.description:24}"),
-            BarColumn(bar_width=24),
-            TimeElapsedColumn(),
+            TextColumn("{task.description:24}" if self.width >= NARROW else "{task.description}"),
+            *(wide if self.width >= NARROW else ()),
             TextColumn("{task.fields[text]}", markup=False),
-            console=Console(file=out),
+            console=console,
             transient=True,
         )
 
@@ -119,7 +134,8 @@ class LiveProgress:
         """Move the bars."""
         if event.name == "step_started":
             self.nodes_done = 0
-            self.bars[event.step] = self.progress.add_task(event.step, total=None, text="")
+            name = short(event.step, self.width)
+            self.bars[event.step] = self.progress.add_task(name, total=None, text="")
         elif event.name == "step_progress":
             self.progress.update(self.bars[event.step], **self._moved(dict(event.fields)))
         elif event.name == "step_retrying":

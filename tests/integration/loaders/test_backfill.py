@@ -87,6 +87,18 @@ def test_it_goes_on_with_the_windows_that_are_missing(past: str, target: Target)
     assert rows(target, EXACT) == [(12, 12)]
 
 
+def test_a_window_counts_its_own_rows_and_not_those_of_a_load_killed_before(
+    past: str, duckdb_target: Target
+) -> None:
+    plan = Plan(source="past_db", table="things", windows=YEAR[:3])
+    stopped = backfill(plan, target=duckdb_target)
+    list(islice(stopped, 1))
+    stopped.close()  # as a kill before its counts are recorded
+    found = list(backfill(plan, target=duckdb_target, is_recorded=lambda _: False))
+    assert [sum(row[1] for row in counts(result)) for result in found] == [6, 3]
+    assert [row[3] for row in listed("past_db", "things", duckdb_target)] == [3, 3, 3]
+
+
 def test_redo_loads_a_window_again_and_changes_what_changed(
     past: str, duckdb_target: Target
 ) -> None:
