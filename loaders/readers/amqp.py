@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from functools import partial
 from hashlib import md5
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import pika  # type: ignore[import-untyped,import-not-found,unused-ignore]
@@ -18,6 +21,8 @@ SILENCE: Final = 0.2
 MOST: Final = 65_535
 PATIENCE: Final = 10.0
 """Seconds to wait for the first message of a queue that says it has some."""
+ANSWER: Final = 60.0
+"""Seconds that the server has for an answer; while it starts it may leave a question lying."""
 
 
 class AmqpQueue:
@@ -40,15 +45,18 @@ class AmqpQueue:
             parameters = pika.URLParameters(url)
         parameters.heartbeat = 0  # a load may be silent for longer than any heartbeat
         self.connection = pika.BlockingConnection(parameters)
-        self.channel = self.connection.channel()
+        with self._answered():
+            self.channel = self.connection.channel()
         self.tags: dict[str, list[int]] = {}
 
     def receive(self, count: int, wait: float) -> list[Message]:
         """Return up to `count` messages, in the order of the queue."""
         count = min(count, MOST)
-        self.channel.basic_qos(prefetch_count=count)
+        with self._answered():
+            self.channel.basic_qos(prefetch_count=count)
         page = list(self._deliveries(count, PATIENCE if self.lag() else wait))
-        self.channel.cancel()
+        with self._answered():
+            self.channel.cancel()
         return page
 
     def acknowledge(self, message_ids: list[str]) -> None:
@@ -60,18 +68,38 @@ class AmqpQueue:
 
     def lag(self) -> int:
         """Return how many messages the queue holds that nobody has received."""
-        return int(self.channel.queue_declare(self.queue, passive=True).method.message_count)
+        with self._answered():
+            found = self.channel.queue_declare(self.queue, passive=True)
+        return int(found.method.message_count)
 
     def close(self) -> None:
         """Give back what was not acknowledged."""
         if self.connection.is_open:
-            self.connection.close()
+            with self._answered():
+                self.connection.close()
+
+    @contextmanager
+    def _answered(self) -> Iterator[None]:
+        """Wait for the server's answer, but not for ever, as pika does.
+
+        Raises:
+            AMQPConnectionError: there is none.
+        """
+        inner = self.connection._impl  # noqa: SLF001 - there is no other way to its clock
+        silence = pika.exceptions.AMQPConnectionError(f"no answer within {ANSWER:.0f} s")
+        break_off = partial(inner._terminate_stream, silence)  # noqa: SLF001 - nor to its end
+        alarm = inner.ioloop.call_later(ANSWER, break_off)
+        try:
+            yield
+        finally:
+            inner.ioloop.remove_timeout(alarm)
 
     def _deliveries(self, count: int, patience: float) -> Iterator[Message]:
         has_any = False
-        for method, properties, body in self.channel.consume(
-            self.queue, inactivity_timeout=SILENCE
-        ):
+        coming = self.channel.consume(self.queue, inactivity_timeout=SILENCE)
+        with self._answered():
+            first = next(coming)
+        for method, properties, body in chain([first], coming):
             if method is None:
                 patience -= SILENCE
                 if has_any or patience <= 0:

@@ -18,7 +18,8 @@ from tests.integration.loaders.rabbitmq import RabbitMQ, is_installed
 from tests.integration.loaders.wire import Wire
 
 pika = pytest.importorskip("pika", reason="pika is not installed (the extra 'brokers')")
-from loaders.readers.amqp import AmqpQueue  # noqa: E402 - behind the look for pika
+from loaders.readers import amqp  # noqa: E402 - behind the look for pika
+from loaders.readers.amqp import AmqpQueue  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -121,6 +122,21 @@ def test_a_server_that_is_killed_in_mid_batch(
         with suppress(LoaderError):
             load(disturbed, target=duckdb_target)
     server.start()
+    whole(duckdb_target, server.url)
+
+
+@pytest.mark.parametrize("mute_at", [1_000, 6_000])
+def test_a_server_that_falls_silent_is_not_waited_for_without_end(
+    duckdb_target: Target, server: RabbitMQ, mute_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(server.url, "quorum")
+    with Wire(server.port) as wire:
+        wire.cut_at, wire.is_mute_then = mute_at, True
+        url = server.url.replace(str(server.port), str(wire.port))
+        with monkeypatch.context() as patched:
+            patched.setattr(amqp, "ANSWER", 2.0)
+            with pytest.raises(LoaderError, match=r"does not answer: .*no answer within 2 s"):
+                load(source(url), target=duckdb_target)
     whole(duckdb_target, server.url)
 
 

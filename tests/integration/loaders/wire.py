@@ -18,6 +18,8 @@ class Wire:
         """Bytes that the server has sent over it."""
         self.cut_at: int | None = None
         """Cut once the server has sent so many bytes."""
+        self.is_mute_then = False
+        """Keep the connections then, and hand nothing on."""
 
     def __enter__(self) -> Self:
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -52,8 +54,10 @@ class Wire:
             while found := source.recv(4096):
                 self.received += len(found) if is_answer else 0
                 if self.cut_at is not None and self.received >= self.cut_at:
-                    self.cut_at = None
-                    self.cut()
-                    return
-                to.sendall(found)
+                    if not self.is_mute_then:
+                        self.cut_at = None
+                        self.cut()
+                        return
+                else:
+                    to.sendall(found)
             to.shutdown(socket.SHUT_WR)
