@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from loaders.errors import SourceRefused
+from loaders.errors import SourceRefused, SourceUnreachable
 from loaders.readers.queue import Message, from_json
 
 if TYPE_CHECKING:
@@ -16,6 +16,11 @@ SECONDS: Final = 30.0
 """How long the cluster has for an answer."""
 SILENCE: Final = 1.0
 TOMBSTONE: Final = "has a key and no value: a tombstone"
+NOT_OURS: Final = (
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.REBALANCE_IN_PROGRESS,
+)
 EOF: Final = KafkaError._PARTITION_EOF  # noqa: SLF001 - its public name for a constant
 
 
@@ -23,7 +28,8 @@ class KafkaTopic:
     """The three calls of a queue on Kafka.
 
     Partitions are read one after the other, each up to its end as it was when the load began,
-    from the offset that the group committed. There is no rebalancing: one load runs at a time.
+    from the offset that the group committed. There is no rebalancing: one load runs at a time, and
+    the group is its own.
     Beside the offset stands how often what follows it has been delivered.
 
     Args:
@@ -47,6 +53,7 @@ class KafkaTopic:
         key: str | None = None,
     ) -> None:
         self.origin = self.topic = topic
+        self.group = group
         self.key = key
         self.assigned: Partition | None = None
         ours = {"enable.auto.commit": False, "enable.partition.eof": True}
@@ -136,7 +143,16 @@ class KafkaTopic:
     def _commit(self, partition: Partition) -> None:
         text = partition.tried()
         place = TopicPartition(self.topic, partition.number, partition.base, metadata=text)
-        self.consumer.commit(offsets=[place], asynchronous=False)
+        try:
+            self.consumer.commit(offsets=[place], asynchronous=False)
+        except KafkaException as error:
+            if error.args[0].code() not in NOT_OURS:
+                raise
+            raise SourceUnreachable(
+                f"Another consumer is a member of the group '{self.group}', which so keeps its own "
+                f"place in the topic '{self.topic}'. Give the loader a group of its own "
+                "(SOURCES__<SOURCE>__GROUP), or load again once it has left; nothing is lost."
+            ) from error
 
 
 class Partition:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +52,10 @@ def cluster() -> Cluster:
     return Cluster()
 
 
-def source(cluster: Cluster, batch: Batch | None = None) -> DltSource:
-    connect = partial(KafkaTopic, cluster.servers, "payments", "tidemill", QUIET)
+def source(
+    cluster: Cluster, batch: Batch | None = None, group: str = "tidemill", **settings: Any
+) -> DltSource:
+    connect = partial(KafkaTopic, cluster.servers, "payments", group, QUIET, **settings)
 
     @dlt.source(name="payment_queue")
     def payments() -> Any:
@@ -150,6 +153,46 @@ def test_a_message_is_waited_for_when_asked(duckdb_target: Target, cluster: Clus
         {"payment_id": 2, "amount": "1.50"}
     ]
     broker.close()
+
+
+def test_whatever_a_partition_holds_is_a_row_or_a_reject(
+    duckdb_target: Target, cluster: Cluster
+) -> None:
+    send = partial(cluster.producer.produce, "payments")
+    send(b'{"payment_id": 1}', key=b"k1", partition=0, headers=[("trace", b"\xff\x00")])
+    send(None, key=b"gone", partition=2)  # and partition 1 is empty
+    send(b"\xff\xfe{", partition=2)
+    send(b"", partition=2)
+    send(b'{"payment_id": 2}', key=b"\xff", partition=2)
+    assert cluster.producer.flush(20) == 0
+    declared = source(cluster, Batch(at_once=2), key="customer")
+    assert counts(load(declared, target=duckdb_target)) == [(5, 2, 0, 3)]
+    sql = "select payment_id, customer from raw_payment_queue.payments order by 1"
+    assert fetch(duckdb_target, sql) == [(1, "k1"), (2, "\\xff")]
+    sql = "select reason, payload from raw_payment_queue._rejects order by position"
+    assert fetch(duckdb_target, sql) == [
+        ("has a key and no value: a tombstone", "gone"),
+        ("not valid JSON", "\ufffd\ufffd{"),
+        ("not valid JSON", ""),
+    ]
+
+
+def test_a_group_that_another_consumer_is_in_is_told(
+    duckdb_target: Target, cluster: Cluster
+) -> None:
+    cluster.send(*range(9))
+    place = {"bootstrap.servers": cluster.servers, "group.id": "tidemill", **QUIET}
+    other = kafka.Consumer(place)
+    other.subscribe(["payments"])
+    until = time.monotonic() + 60
+    while not other.assignment():
+        assert time.monotonic() < until
+        other.poll(0.2)
+    with pytest.raises(LoaderError, match="Another consumer is a member of the group") as told:
+        load(source(cluster), target=duckdb_target)
+    assert told.value.retryable
+    assert counts(load(source(cluster, group="ours"), target=duckdb_target)) == [(9, 9, 0, 0)]
+    other.close()
 
 
 def test_a_topic_that_was_made_anew_is_told(duckdb_target: Target, cluster: Cluster) -> None:
