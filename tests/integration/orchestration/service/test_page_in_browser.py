@@ -91,9 +91,10 @@ def test_a_run_is_started_and_watched_to_its_end(visit: Any) -> None:
     page.get_by_role("button", name="Run daily").click()
     page.locator("ol.steps .pill.is-running").first.wait_for(timeout=MINUTE)
     watch(page)
-    assert page.locator("ol.steps > li").count() == 9
-    assert page.locator("ol.steps > li .pill.is-completed").count() == 9
-    assert page.locator("ol.steps svg.line").count() == 9
+    from playwright.sync_api import expect  # waits: the page is fetched once more at the end
+
+    for part in ("ol.steps > li", "ol.steps > li .pill.is-completed", "ol.steps svg.line"):
+        expect(page.locator(part)).to_have_count(9)
     assert page.get_by_role("button", name="Resume").count() == 0
 
 
