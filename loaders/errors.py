@@ -6,6 +6,7 @@ LoaderError
  ├─ SourceRefused       a source answers, but not to us: password, token, missing table
  ├─ SourceShrunk        a source has lost so many rows that it is not trusted
  ├─ TableStopped        a table's shape is not what it may be; the rest of its source went on
+ │   └─ TableRefused    a table is not there, lacks a column or may not be read: as SourceRefused
  ├─ WarehouseBusy       another process writes to the warehouse (can be retried)
  ├─ WarehouseFailed     the warehouse cannot be opened or written to
  ├─ RowsUnaccounted     a load's counts do not add up
@@ -51,6 +52,10 @@ class TableStopped(LoaderError):
         self.table = table
         self.result: Any = None
         """The loaders.load.LoadResult of the source's other tables."""
+
+
+class TableRefused(SourceRefused, TableStopped):
+    """A table is not there, lacks a column or may not be read; the rest of its source went on."""
 
 
 class WarehouseBusy(LoaderError):

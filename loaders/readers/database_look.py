@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from loaders.columns import named
 from loaders.connection import shown
-from loaders.errors import SourceRefused
+from loaders.errors import SourceRefused, TableRefused
 from loaders.naming import distinct
 from loaders.readers.database_select import DECIMAL, ENUM, INSTANT, SINGLE, Selection
 
@@ -37,17 +37,21 @@ OURS: Final = ("_dlt_load_id", "_dlt_id")
 """Columns that dlt adds; a source's own of that name is numbered."""
 
 
-def select(link: Link, relation: str, *, is_query: bool, needed: Iterable[str] = ()) -> Selection:
+def select(
+    link: Link, relation: str, *, table: str, is_query: bool, needed: Iterable[str] = ()
+) -> Selection:
     """Look at a relation and return what SELECTs are made from.
 
     Args:
         link: its database.
         relation: a table's or view's name, or a query.
+        table: the raw table's name.
         is_query: which of both.
         needed: columns, as the warehouse names them, without which it cannot be read.
 
     Raises:
-        SourceRefused: there is no such table, it lacks a column, or the query cannot be read.
+        SourceRefused: there is no such database.
+        TableRefused: there is no such table, it lacks a column, or the query cannot be read.
     """
     path = link.url.database if link.kind == "sqlite" else None
     if path and "uri" not in link.url.query and path != ":memory:" and not Path(path).exists():
@@ -59,8 +63,12 @@ def select(link: Link, relation: str, *, is_query: bool, needed: Iterable[str] =
     except sa.exc.DBAPIError as error:
         if not isinstance(error, sa.exc.ProgrammingError) and not re.search(REFUSED, str(error)):
             raise
-        raise _refused(link, relation, error, is_query=is_query) from error
-    names = _names(relation, [name for name, _ in described], needed)
+        told = _refused(link, relation, error, is_query=is_query)
+        raise TableRefused(told, table=table) from error
+    try:
+        names = _names(relation, [name for name, _ in described], needed)
+    except SourceRefused as error:
+        raise TableRefused(str(error), table=table) from error
     codes = dict(described)
     if link.kind == "postgresql":
         return _postgres(link, place, codes, names)
@@ -99,20 +107,20 @@ def _names(relation: str, columns: Sequence[str], needed: Iterable[str]) -> dict
     return names
 
 
-def _refused(link: Link, relation: str, error: Exception, *, is_query: bool) -> SourceRefused:
+def _refused(link: Link, relation: str, error: Exception, *, is_query: bool) -> str:
     where = shown(str(link.url))
     reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
     if is_query:
-        return SourceRefused(f"Cannot read the query '{relation}' in '{where}': {reason}.")
+        return f"Cannot read the query '{relation}' in '{where}': {reason}."
     schema, _, bare = relation.rpartition(".")
     there = sa.inspect(link.engine)
     known = [*there.get_table_names(schema or None), *there.get_view_names(schema or None)]
     if bare in known:
-        return SourceRefused(
+        return (
             f"Cannot read '{relation}' in '{where}': {reason}. Grant this user its reading, or "
             "leave the table out."
         )
-    return SourceRefused(
+    return (
         f"No table named '{relation}' in '{where}'. Tables there: "
         f"{', '.join(sorted(known)) or 'none'}. Check the name, its schema, and what this user may "
         "see."

@@ -65,7 +65,9 @@ def read(reading: Reading, cursor: Incremental[Any] | None) -> Iterator[Any]:
     link = Link(reading.url, reading.time_zone)
     column = cursor.cursor_path if cursor else None
     needed = [name for name in (*reading.key, column, reading.taken_at) if name]
-    selection = select(link, reading.relation, is_query=reading.is_query, needed=needed)
+    selection = select(
+        link, reading.relation, table=reading.name, is_query=reading.is_query, needed=needed
+    )
     _tell_missing(reading, selection)
     judge = Judge(
         shape=reading.shape,

@@ -8,9 +8,10 @@ import pytest
 
 from loaders.columns import columns
 from loaders.cursor import cursor
-from loaders.errors import SettingMissing, SourceRefused
+from loaders.errors import SettingMissing, SourceRefused, TableRefused
+from loaders.readers.database import table
 from loaders.readers.database_types import reflected
-from tests.integration.loaders.databases import counts, load_table, rows, run
+from tests.integration.loaders.databases import counts, load_table, load_tables, rows, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,3 +109,25 @@ def test_names_that_would_be_one_are_numbered(postgres: str, target: Target) -> 
     load_table(target, postgres, columns=reflected(postgres, "things"))
     found = "select id, id_2, _dlt_id_2, _dlt_load_id_2 from raw_other_db.things"
     assert rows(target, found) == [(1, 2, "a", "b")]
+
+
+def test_a_table_that_is_gone_stops_alone(duckdb_target: Target, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'source.sqlite'}"
+    names = ("first", "second", "third")
+    run(url, *(f"create table {name} (id, v)" for name in names))
+    run(url, *(f"insert into {name} values (1, 1)" for name in names))
+    shape = columns(id="bigint", v="bigint")
+
+    def resources() -> Any:
+        made: Any = {"key": "id", "columns": shape}
+        return [table(name, url, **made, cursor=cursor("v")) for name in names]
+
+    assert len(counts(load_tables(duckdb_target, resources))) == 3
+    run(url, "drop table first", "alter table second rename v to w")
+    run(url, "insert into third values (2, 2)")
+    with pytest.raises(TableRefused) as caught:
+        load_tables(duckdb_target, resources)
+    assert "No table named 'first'" in str(caught.value)
+    assert "'second' has no column v" in str(caught.value)
+    assert counts(caught.value.result) == [("third", 2, 1, 1, 0)]
+    assert rows(duckdb_target, "select count(*) from raw_other_db.first") == [(1,)]
