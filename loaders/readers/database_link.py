@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
@@ -52,7 +52,7 @@ class Link:
     def __init__(self, url: str, time_zone: str = "UTC") -> None:
         with read_address("postgresql://user:password@host:5432/database"):
             self.url = with_driver(sa.make_url(url))
-            self.engine = sa.create_engine(self.url, poolclass=sa.NullPool)
+            self.engine = _engine(self.url)
         self.zone = ZoneInfo(time_zone)
         self.kind = self.engine.dialect.name
         self.is_mysql = self.kind in {"mysql", "mariadb"}
@@ -234,6 +234,12 @@ def _break_off(connection: sa.Connection, result: sa.CursorResult[Any]) -> None:
     if hasattr(unread, "unbuffered_active"):
         unread.unbuffered_active = False
     connection.invalidate()
+
+
+@lru_cache(maxsize=16)
+def _engine(url: sa.URL) -> sa.Engine:
+    """Return an engine, the same for all tables: with its first connection it asks for a lot."""
+    return sa.create_engine(url, poolclass=sa.NullPool)
 
 
 def with_driver(url: sa.URL) -> sa.URL:

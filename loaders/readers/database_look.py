@@ -31,6 +31,10 @@ MYSQL_READ_AS: Final = {
 }
 POSTGRES_KINDS: Final = {"timestamptz": INSTANT, "numeric": DECIMAL}
 MYSQL_KINDS: Final = {0: DECIMAL, 246: DECIMAL, 4: SINGLE, 7: INSTANT, 247: ENUM, 248: ENUM}
+BUILT_IN: Final[dict[int, tuple[str, str]]] = {}
+"""PostgreSQL's own types that were met, whose numbers are the same in every database."""
+FIRST_OF_USERS: Final = 16_384
+"""From here on a type's number is its database's own."""
 REFUSED: Final = "no such|syntax error|incomplete input|Duplicate column"
 """What SQLite and MySQL say of a wrong statement in the words of a lost connection."""
 OURS: Final = ("_dlt_load_id", "_dlt_id")
@@ -128,9 +132,12 @@ def _refused(link: Link, relation: str, error: Exception, *, is_query: bool) -> 
 
 
 def _postgres(link: Link, place: str, codes: dict[str, Any], names: dict[str, str]) -> Selection:
-    listed = ", ".join(str(int(code)) for code in {*codes.values(), 0})
-    sql = f"select oid::bigint, typname, typcategory from pg_type where oid in ({listed})"
-    types = {oid: (str(name), str(category)) for oid, name, category in link.rows(sql)}
+    types = dict(BUILT_IN)
+    if unknown := {int(code) for code in codes.values()} - types.keys():
+        listed = ", ".join(map(str, sorted(unknown)))
+        sql = f"select oid::bigint, typname, typcategory from pg_type where oid in ({listed})"
+        types |= {oid: (str(name), str(category)) for oid, name, category in link.rows(sql)}
+        BUILT_IN.update({oid: kind for oid, kind in types.items() if oid < FIRST_OF_USERS})
     found = {name: types.get(codes[own], ("unknown", "X")) for name, own in names.items()}
     return Selection(
         link=link,
