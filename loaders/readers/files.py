@@ -7,19 +7,17 @@ Which files are known stands in the raw table `_files`, in the same load package
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import dlt
-import fsspec
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from loaders.accounting import tally
 from loaders.columns import columns
 from loaders.dispositions import REPLACE_KEYS
 from loaders.drift import contracted
-from loaders.errors import SettingMissing, SourceUnreachable
-from loaders.readers.formats import CsvOptions, kind_of
+from loaders.readers.folder import find
+from loaders.readers.formats import CsvOptions
 from loaders.readers.staging import Staging
 from loaders.side_table import add_table
 
@@ -28,7 +26,8 @@ if TYPE_CHECKING:
 
     from dlt.common.schema.typing import TColumnSchema, TSchemaContract
     from dlt.extract import DltResource
-    from fsspec import AbstractFileSystem
+
+    from loaders.readers.folder import Format
 
 FILES: Final = "_files"
 FILES_HINTS: Final[dict[str, Any]] = {
@@ -47,23 +46,6 @@ FILES_HINTS: Final[dict[str, Any]] = {
 PLACE: Final = columns(_file="text", _line="bigint")
 ROWS_AT_ONCE: Final = 500_000
 EVERYTHING: Final = "**"
-Format = Literal["csv", "json", "jsonl", "parquet"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class File:
-    """One file as it is now."""
-
-    path: str
-    """Below the folder; stored with the rows."""
-    place: str
-    """Where it is opened: a whole path or URL."""
-    kind: str
-    """`csv`, `json`, `jsonl` or `parquet`."""
-    size: int
-    """Bytes."""
-    version: str
-    """Changes with the content: etag, or modification time and size."""
 
 
 def files(
@@ -118,13 +100,12 @@ def _rows(
     batch_size: int,
 ) -> Iterator[Any]:
     """Read what is new; the caller is dlt."""
-    filesystem, root = open_folder(url)
     known = _known(table)
-    settled = time.time() - quiet_seconds
-    found, unknown = find(filesystem, root, pattern, settled, format)
-    _report_unknown(table, pattern, unknown)
-    fresh = [file for file in found if known.get(file.path, ("", 0))[0] != file.version]
-    _report_vanished(table, sorted(known.keys() - {file.path for file in found}))
+    settled = time.time() - quiet_seconds if quiet_seconds else None
+    filesystem, found = find(url, pattern, settled, format)
+    _report_unknown(table, pattern, found.unknown)
+    fresh = [file for file in found.files if known.get(file.path, ("", 0))[0] != file.version]
+    _report_vanished(table, sorted(known.keys() - found.paths))
     if not fresh:
         return
     with Staging(table, columns, filesystem, csv) as staging:
@@ -134,82 +115,6 @@ def _rows(
             if staging.count >= batch_size:
                 yield from staging.hand_over()
         yield from staging.hand_over()
-
-
-def open_folder(url: str) -> tuple[AbstractFileSystem, str]:
-    """Return the file system of a folder and the folder's path in it.
-
-    Raises:
-        SettingMissing: no folder is given.
-        SourceUnreachable: there is no such folder.
-    """
-    if not url.strip():  # it would be read as the current folder
-        raise SettingMissing(
-            "The setting `url` of a folder of files is empty. Set it in .dlt/config.toml, or by "
-            f"the variable {_variable()}."
-        )
-    filesystem, root = fsspec.core.url_to_fs(url)
-    try:
-        if filesystem.isdir(root):
-            return filesystem, str(root)
-    except OSError as error:
-        raise SourceUnreachable(f"Cannot read the folder '{url}': {error}.") from error
-    raise SourceUnreachable(
-        f"Cannot read the folder '{url}': it does not exist. Check the source's `url` in "
-        f".dlt/config.toml, or the variable {_variable()}."
-    )
-
-
-def _variable() -> str:
-    return f"SOURCES__{dlt.current.source_schema().name.upper()}__URL"
-
-
-def find(
-    filesystem: AbstractFileSystem,
-    root: str,
-    pattern: str,
-    settled: float,
-    format: Format | None = None,  # noqa: A002
-) -> tuple[list[File], list[str]]:
-    """Return the files below a folder that can be read, and the paths of others, by path.
-
-    Args:
-        filesystem: where the folder is.
-        root: the folder's path.
-        pattern: which files below it.
-        settled: files changed after this time (epoch seconds) are left out.
-        format: of files whose ending does not tell.
-    """
-    found = filesystem.glob(f"{root.rstrip('/')}/{pattern}", detail=True)
-    there = {path: info for path, info in sorted(found.items()) if info["type"] == "file"}
-    kinds = {path: kind_of(path) or format for path in there}
-    return [
-        _file(filesystem, root, path, info, kind)
-        for path, info in there.items()
-        if (kind := kinds[path]) and _changed_at(info) <= settled
-    ], [path for path, kind in kinds.items() if not kind]
-
-
-def _file(
-    filesystem: AbstractFileSystem, root: str, path: str, info: dict[str, Any], kind: str
-) -> File:
-    version = info.get("ETag") or info.get("etag") or f"{_changed_at(info)}-{info['size']}"
-    return File(
-        path=path[len(root.rstrip("/")) + 1 :],
-        place=path if _is_local(filesystem) else filesystem.unstrip_protocol(path),
-        kind=kind,
-        size=int(info["size"] or 0),
-        version=str(version),
-    )
-
-
-def _is_local(filesystem: AbstractFileSystem) -> bool:
-    return "file" in filesystem.protocol
-
-
-def _changed_at(info: dict[str, Any]) -> float:
-    changed = info.get("mtime") or info.get("LastModified") or info.get("updated") or 0
-    return float(changed.timestamp() if hasattr(changed, "timestamp") else changed)
 
 
 def _known(table: str) -> dict[str, tuple[str, int]]:

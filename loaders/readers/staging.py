@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from fsspec import AbstractFileSystem
 
-    from loaders.readers.files import File
+    from loaders.readers.folder import File
     from loaders.readers.formats import CsvOptions
     from loaders.readers.placing import Placed
 

@@ -1,0 +1,92 @@
+"""What is in a folder is found, wherever the folder is and whatever it is called."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from pyftpdlib.authorizers import DummyAuthorizer
+from pyftpdlib.handlers import FTPHandler
+from pyftpdlib.servers import FTPServer
+
+from loaders.errors import SettingMissing, SourceUnreachable
+from tests.integration.loaders.drop_folder import DropFolder, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from loaders.warehouse import Target
+
+
+@pytest.fixture
+def folder(tmp_path: Path, duckdb_target: Target) -> DropFolder:
+    return DropFolder(tmp_path / "drop", duckdb_target)
+
+
+@pytest.fixture
+def ftp(folder: DropFolder) -> Iterator[str]:
+    """The address of an FTP server of the folder."""
+    known = DummyAuthorizer()
+    known.add_user("ann", "secret", str(folder.path), perm="elr")
+    handler = type("Handler", (FTPHandler,), {"authorizer": known})
+    server = FTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"timeout": 0.05})
+    thread.start()
+    yield f"ftp://ann:secret@127.0.0.1:{server.address[1]}/"
+    server.close_all()
+    thread.join()
+
+
+@pytest.mark.parametrize("name", ["in [1]", "st*r", "que?y", "a{b,c}", "50 %"])
+def test_a_folder_may_have_any_name(folder: DropFolder, name: str) -> None:
+    for sibling in (name, "in 1", "star"):
+        (folder.path / sibling / "sub").mkdir(parents=True, exist_ok=True)
+        folder.write(f"{sibling}/sub/we[ir]d *.csv", rows(1 if sibling == name else 2))
+    folder.load_from(str(folder.path / name))
+    assert folder.rows("id, _file") == [(1, "sub/we[ir]d *.csv")]
+
+
+def test_a_file_that_is_being_written_anew_has_not_vanished(folder: DropFolder) -> None:
+    file = folder.write("a.csv", rows(1))
+    os.utime(file, (1_700_000_000, 1_700_000_000))
+    folder.load(quiet_seconds=60)
+    folder.write("a.csv", rows(1, 2))
+    assert folder.load(quiet_seconds=60).notices == ()
+    assert folder.counts(quiet_seconds=0) == (2, 2, 0)
+
+
+def test_a_folder_on_an_ftp_server(folder: DropFolder, ftp: str) -> None:
+    old, new = folder.write("a [1].csv", rows(1)), folder.write("b.csv", rows(2))
+    for file in (old, new):
+        os.utime(file, (1_700_000_000, 1_700_000_000))
+    assert [table.loaded for table in folder.load_from(ftp).tables] == [2]
+    folder.write("b.csv", rows(3))  # of the same size
+    assert [table.loaded for table in folder.load_from(ftp).tables] == [1]
+    assert folder.load_from(ftp).tables == ()
+    assert folder.rows("id, _file") == [(1, "a [1].csv"), (3, "b.csv")]
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "told"),
+    [
+        (
+            "ftp://ann:wrong@{place}",
+            SourceUnreachable,
+            "'ftp://{place}': 530 Authentication failed",
+        ),
+        ("gs://bucket/in", SettingMissing, "need the package gcsfs"),
+        ("nonsense://bucket", SettingMissing, "Protocol not known: nonsense"),
+        (" ", SettingMissing, "is empty"),
+    ],
+)
+def test_a_folder_that_cannot_be_read_is_told(
+    folder: DropFolder, ftp: str, url: str, error: type[Exception], told: str
+) -> None:
+    place = ftp.rpartition("@")[2]
+    with pytest.raises(error) as raised:
+        folder.load_from(url.format(place=place))
+    assert told.format(place=place) in str(raised.value)
+    assert "wrong" not in str(raised.value)
