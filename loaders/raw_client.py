@@ -1,4 +1,4 @@
-"""dlt's client of the warehouse, for the threads in which tables are read side by side."""
+"""dlt's clients of the warehouse, for threads in which tables are read side by side."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ if TYPE_CHECKING:
     from dlt import Pipeline
 
 _OPENING: Final = Lock()
+"""dlt sets its settings' section while it makes a client, and all these threads share it: of two
+that did so at once one would find the other's, and the load would fail."""
 
 
 def sql_client(pipeline: Pipeline) -> Any:
-    """Return dlt's SQL client, to be used with `with`.
-
-    dlt sets its settings' section meanwhile, which all these threads share: two that did so at once
-    would find each other's, and the load would fail.
-    """
+    """Return dlt's SQL client, to be used with `with`."""
     with _OPENING:
         return pipeline.sql_client()
+
+
+def destination_client(pipeline: Pipeline) -> Any:
+    """Return dlt's client of the destination, to be used with `with`."""
+    with _OPENING:
+        return pipeline.destination_client()

@@ -16,7 +16,7 @@ from loaders.errors import SettingMissing
 from loaders.readers.database_reading import Reading, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from dlt.common.schema.typing import TColumnSchema, TSchemaContract
     from dlt.extract import DltResource, Incremental
@@ -145,29 +145,22 @@ def _resource(reading: Reading, cursor: Incremental[Any] | None) -> DltResource:
 
 
 def _all_rows(reading: Reading) -> Any:
-    yield from _beside_others(reading)(reading, None)
+    """Read a table in steps, each of which dlt takes in a thread, beside those of others.
+
+    dlt's own `parallelized` opens all tables at once. What is to be done after the commit is asked
+    for in the thread of the load.
+    """
+    if reading.taken_at:
+        yield from read(reading, None)
+        return
+    places = tally().places
+    while not places.acquire(blocking=False):
+        yield None  # dlt asks another table meanwhile
+    try:
+        yield from wrap_parallel_iterator(read)(reading, None)
+    finally:
+        places.release()
 
 
 def _changed_rows(reading: Reading, cursor: Incremental[Any]) -> Any:
-    yield from _beside_others(reading)(reading, cursor)
-
-
-def _beside_others(reading: Reading) -> Callable[..., Any]:
-    """Return the reader in steps, each of which dlt takes in a thread, beside those of others.
-
-    dlt's own `parallelized` leaves a table with a cursor where it is, and opens all tables at once.
-    What is to be done after the commit is asked for in the thread of the load.
-    """
-    if reading.taken_at:
-        return read
-
-    def steps(*asked: Any) -> Any:
-        places = tally().places
-        while not places.acquire(blocking=False):
-            yield None  # dlt asks another table meanwhile
-        try:
-            yield from wrap_parallel_iterator(read)(*asked)
-        finally:
-            places.release()
-
-    return steps
+    yield from read(reading, cursor)  # in the thread of the load, where its cursor is kept

@@ -16,6 +16,7 @@ from loaders.accounting import tally
 from loaders.columns import columns
 from loaders.dispositions import REPLACE_KEYS
 from loaders.drift import contracted
+from loaders.raw_client import sql_client
 from loaders.readers.folder import find
 from loaders.readers.formats import CsvOptions
 from loaders.readers.staging import Staging
@@ -127,7 +128,7 @@ def _known(table: str) -> dict[str, tuple[str, int]]:
         f'select path, version, {edition} from "{schema}"._files as f join "{schema}"._dlt_loads '
         "as l on l.load_id = f._dlt_load_id and l.status = 0 where f.table_name = %s"
     )
-    with pipeline.sql_client() as client:
+    with sql_client(pipeline) as client:
         try:
             rows = client.execute_sql(sql, table) or []
             return {str(path): (str(version), int(edition)) for path, version, edition in rows}

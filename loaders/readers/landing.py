@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 
 from loaders.columns import quoted
+from loaders.raw_client import sql_client
 from loaders.readers.arrivals import Arrivals
 from loaders.readers.arriving import ARRIVING, begin, discard
 from loaders.readers.placing import Placed, Placer
@@ -60,8 +61,7 @@ class InDuckDB:
         """
         self.load_id = load_id
         self.stack = ExitStack()
-        sql_client: Any = pipeline.sql_client()
-        client = self.stack.enter_context(sql_client)
+        client = self.stack.enter_context(sql_client(pipeline))
         self.connection: duckdb.DuckDBPyConnection = client.native_connection
         self.into: str = client.make_qualified_table_name(shape.table)
         begin(

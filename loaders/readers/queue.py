@@ -22,6 +22,7 @@ from loaders.exact import as_json, parsed
 from loaders.explain import first_line
 from loaders.gate import normalize
 from loaders.quarantine import rejects
+from loaders.raw_client import sql_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -222,7 +223,7 @@ def _held(table: str, ids: list[str]) -> set[str]:
     pipeline = dlt.current.pipeline()
     schema = quoted(pipeline.dataset_name)
     found: set[str] = set()
-    with pipeline.sql_client() as client:
+    with sql_client(pipeline) as client:
         for begin in range(0, len(ids), MESSAGES_AT_ONCE):
             some = ", ".join(map(literal, ids[begin : begin + MESSAGES_AT_ONCE]))
             sql = (

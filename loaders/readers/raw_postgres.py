@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from loaders.columns import quoted
+from loaders.raw_client import destination_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -27,7 +28,7 @@ class RawPostgres:
         """
         from adbc_driver_postgresql import dbapi
 
-        client: Any = pipeline.destination_client()
+        client: Any = destination_client(pipeline)
         self.types = client.capabilities.get_type_mapper()
         self.sql = client.sql_client
         self.table = table

@@ -6,7 +6,6 @@ import time
 from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from dlt import Pipeline
 
 from loaders.columns import columns
@@ -17,6 +16,8 @@ from tests.integration.loaders.databases import counts, load_tables, run
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
     from loaders.warehouse import Target
 
@@ -49,9 +50,8 @@ def test_tables_ask_the_warehouse_side_by_side(
     assert sorted(counts(again)) == [(name, 1, 1, 0, 0) for name in names]
 
 
-@pytest.mark.parametrize("is_dated", [True, False])
 def test_two_tables_are_read_at_the_same_time(
-    duckdb_target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_dated: bool
+    duckdb_target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"sqlite:///{tmp_path / 'many.sqlite'}"
     names = ["t1", "t2", "t3", "t4"]
@@ -64,10 +64,9 @@ def test_two_tables_are_read_at_the_same_time(
         return batches(link, sql, batch_size)
 
     monkeypatch.setattr(Link, "batches", together)
-    dated: Any = {"cursor": cursor("v")} if is_dated else {}
     shape = columns(id="bigint", v="bigint")
     found = load_tables(
         duckdb_target,
-        lambda: [table(name, url, key="id", columns=shape, **dated) for name in names],
+        lambda: [table(name, url, key="id", columns=shape) for name in names],
     )
     assert sorted(counts(found)) == [(name, 1, 1, 0, 0) for name in names]
