@@ -133,7 +133,7 @@ def _source(plan: Plan, window: Window) -> DltSource:
     """Return the source with the one table, reading one window of it."""
     import dlt
 
-    from loaders.load import find_source
+    from loaders.registry import find_source
 
     source = find_source(plan.source, plan.settings)
     if plan.table not in source.resources:

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import os
 import time
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
-
-from loaders import SOURCES
-from loaders.errors import SettingMissing, TableStopped
-from loaders.profile import root, var
-
-os.environ.setdefault("DLT_PROJECT_DIR", str(root()))
-os.environ.setdefault("DLT_DATA_DIR", str(var() / "dlt"))
+from typing import TYPE_CHECKING, Any
 
 import dlt
-from dlt.common.typing import ConfigValueSentinel
 
 from loaders import package
 from loaders.accounting import TableCount, tallied, tally
@@ -28,11 +17,14 @@ from loaders.commit import committing
 from loaders.cursor import guard
 from loaders.drift import rules
 from loaders.duckdb_merge import duckdb_at
+from loaders.errors import TableStopped
 from loaders.explain import explain
 from loaders.gate import Gate
 from loaders.postgres_destination import postgres_at
+from loaders.profile import var
 from loaders.quarantine import HINTS, TABLE
 from loaders.raw_tables import file_format, make_tables, shapes
+from loaders.registry import describe_source, find_source
 from loaders.resolved import keep_schemas
 from loaders.retype import retype
 from loaders.side_table import add_table
@@ -45,10 +37,6 @@ if TYPE_CHECKING:
 
     from loaders.shape import Shape
     from loaders.warehouse import Target
-
-
-NOWHERE: Final = "nowhere://"
-"""Stands for a setting that a source has not and does not need to tell its tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,28 +138,13 @@ def declare(name: str, *, target: Target) -> None:
         LoaderError: what failed, in one sentence.
     """
     try:
-        source = _described(name)
+        source = describe_source(name)
         with target.exclusive():
             pipeline = _pipeline(source, target)
             _finish_pending(pipeline)
             make_tables(pipeline, source, shapes(source))
     except Exception as error:
         raise explain(error, name) from error
-
-
-def _described(name: str) -> DltSource:
-    """Return a source that only tells its tables; what it would need to read them may be missing.
-
-    Raises:
-        SettingMissing: it has to read something to know its tables.
-    """
-    try:
-        return find_source(name)
-    except SettingMissing:
-        factory = getattr(importlib.import_module(SOURCES[name]), name)
-        known = inspect.signature(factory).parameters.values()
-        asked = {each.name for each in known if isinstance(each.default, ConfigValueSentinel)}
-        return find_source(name, dict.fromkeys(asked, NOWHERE))
 
 
 def settle(source: DltSource, target: Target) -> list[str]:
@@ -199,33 +172,6 @@ def _joined(first: LoadResult, rest: LoadResult) -> LoadResult:
         notices=first.notices + rest.notices,
         seconds=first.seconds + rest.seconds,
     )
-
-
-def find_source(name: str, settings: Mapping[str, Any] | None = None) -> DltSource:
-    """Return a source by its name, with its settings from dlt's configuration.
-
-    Args:
-        name: one of SOURCES.
-        settings: what to set in place of that.
-
-    Raises:
-        SettingMissing: there is no such source, or it has no such setting.
-    """
-    if name not in SOURCES:
-        raise SettingMissing(
-            f"No source named '{name}'. Known sources: {', '.join(sorted(SOURCES))}. Check the "
-            f"spelling, or add loaders/sources/{name}.py and its line in loaders/__init__.py."
-        )
-    factory = getattr(importlib.import_module(SOURCES[name]), name)
-    known = inspect.signature(factory).parameters
-    for setting in (settings or {}).keys() - known.keys():
-        told = f"The source '{name}' has no setting '{setting}'. It has {', '.join(known)}."
-        raise SettingMissing(told)
-    try:
-        source: DltSource = factory(**(settings or {}))
-    except Exception as error:
-        raise explain(error, name) from error
-    return source
 
 
 def _pipeline(source: DltSource, target: Target) -> Pipeline:

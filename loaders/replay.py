@@ -19,7 +19,8 @@ from loaders.drift import rules
 from loaders.errors import LoaderError
 from loaders.exact import parsed
 from loaders.gate import json_field, named_apart, shape
-from loaders.load import find_source, settle
+from loaders.load import settle
+from loaders.registry import find_source
 from loaders.rejects import Reject, Wanted, add_notes, batches, counted, find, schema
 from loaders.replay_sql import Judged, Replayed
 from loaders.shape import PLACE

@@ -212,7 +212,7 @@ def _settings(of_demo: set[str]) -> Iterator[Finding]:
     from loaders import OUTPUTS, SOURCES
     from loaders.deliver import output_named
     from loaders.explain import explain
-    from loaders.load import find_source
+    from loaders.registry import find_source
 
     for name, find in [(n, find_source) for n in SOURCES] + [(n, output_named) for n in OUTPUTS]:
         try:

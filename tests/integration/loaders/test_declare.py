@@ -9,7 +9,8 @@ import pytest
 
 from loaders import SOURCES
 from loaders.errors import SettingMissing
-from loaders.load import declare, find_source
+from loaders.load import declare
+from loaders.registry import find_source
 from loaders.warehouse import Target
 
 if TYPE_CHECKING:
