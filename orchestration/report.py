@@ -7,10 +7,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration import jobs, plan, summary
+from orchestration import jobs, plan, quarantine_read, summary
 from orchestration import settings as settings_
 from orchestration.ledger import Ledger
-from orchestration.service import quarantine_read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from orchestration import history, jobs, logs, plan
+from orchestration import history, jobs, logs, plan, quarantine_read
 from orchestration.errors import OrchestrationError
 from orchestration.schedule import next_fire
-from orchestration.service import charts, quarantine_read, runs_read, statements
+from orchestration.service import charts, runs_read, statements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

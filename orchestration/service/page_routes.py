@@ -9,7 +9,8 @@ from fastapi import APIRouter, Query, Request, Response
 from jinja2 import Environment, FileSystemLoader
 from starlette.responses import FileResponse, RedirectResponse
 
-from orchestration.service import page_content, page_words, quarantine_read, runs_read, sessions
+from orchestration import quarantine_read
+from orchestration.service import page_content, page_words, runs_read, sessions
 from orchestration.service.guard import WITH_INLINE_STYLE, WITH_SCRIPTS
 from orchestration.service.page_access import Visitor  # noqa: TC001  FastAPI reads the annotations
 from orchestration.service.problems import Refused

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
 
-from orchestration.service import quarantine_read
+from orchestration import quarantine_read
 from orchestration.service.access import Reader, Runner  # noqa: TC001  FastAPI reads them
 from orchestration.service.problems import declared
 from orchestration.service.runs_routes import Started, begun

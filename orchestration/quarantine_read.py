@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration import rejects_read
 from orchestration.errors import NameUnknown
-from orchestration.service import rejects_read
 
 if TYPE_CHECKING:
     from loaders.connection import Connection
