@@ -139,7 +139,7 @@ def _variable() -> str:
 
 
 def _file(name: str, path: str, info: dict[str, Any], kind: str) -> File:
-    size, changed = int(info["size"] or 0), _change(info)
+    size, changed = int(info["size"] or 0), _first(info, CHANGES)
     version = _first(info, ETAGS) or (f"{_epoch(changed)}-{size}" if changed else _digest(info))
     return File(path=name, place=path, kind=kind, size=size, version=str(version))
 
@@ -148,17 +148,13 @@ def _first(info: dict[str, Any], names: tuple[str, ...]) -> Any:
     return next((info[name] for name in names if info.get(name)), None)
 
 
-def _change(info: dict[str, Any]) -> Any:
-    return _first(info, CHANGES)
-
-
 def _digest(info: dict[str, Any]) -> str:
     """Return what differs when a file system tells anything else of a file."""
     return sha256(repr(sorted(info.items())).encode()).hexdigest()
 
 
 def _changed_at(info: dict[str, Any], url: str) -> float:
-    changed = _change(info)
+    changed = _first(info, CHANGES)
     if changed is None:
         raise SettingMissing(
             f"The folder '{_shown(url)}' does not tell when its files were changed, so that "
