@@ -140,9 +140,9 @@ def test_killed_and_run_again(
 
     expected = [[tuple(map(str, row)) for row in table] for table in calm.state()]
     assert [[tuple(map(str, row)) for row in table] for table in hit.state()] == expected
-    assert [numbers[1] for numbers in hit.accounts().values()] == [
-        numbers[1] for numbers in calm.accounts().values()
-    ]
+    loaded = {table: numbers[1] for table, numbers in hit.accounts().items()}
+    expected_loaded = {table: numbers[1] for table, numbers in calm.accounts().items()}
+    assert loaded == expected_loaded, (hit.path / "recorded.json").read_text()  # load by load
 
 
 def test_killed_while_the_package_of_nothing_new_is_deleted(
