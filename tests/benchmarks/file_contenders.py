@@ -170,11 +170,13 @@ def ingestr(source: Path, folder: Path, dsn: str) -> None:
         ],
         check=True,
         stdout=sys.stderr,
-        env={
-            **os.environ,
+        env={  # nothing of ours, which would be dlt's configuration
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
             "DISABLE_TELEMETRY": "true",
             "RUNTIME__DLTHUB_TELEMETRY": "false",
         },
+        cwd=folder,
     )
 
 
