@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dlt
 
 from loaders.drift import ANYTHING
+from loaders.engines import Engines
 from loaders.errors import RowsUnaccounted
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Tally:
     """By load id and table, the rows read: dlt makes no package where all were there already."""
     places: Semaphore = field(default_factory=lambda: Semaphore(TABLES_AT_ONCE))
     """For tables that are read side by side."""
+    engines: Engines = field(default_factory=Engines)
 
     @property
     def load_id(self) -> str:
@@ -100,6 +102,7 @@ def tallied(on_progress: Callable[[str, int], None] | None) -> Iterator[Tally]:
         yield current
     finally:
         _current.reset(token)
+        current.engines.close()
 
 
 def tally() -> Tally:

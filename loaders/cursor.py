@@ -20,7 +20,7 @@ from dlt.extract.items_transform import BaseItemTransform, ItemTransform
 
 from loaders.accounting import tally
 from loaders.columns import named, quoted
-from loaders.raw_client import sql_client
+from loaders.raw_client import current_pipeline, sql_client
 
 if TYPE_CHECKING:
     from dlt.extract import DltResource, Incremental
@@ -153,10 +153,10 @@ def fetch_held(
     names = [*shape.key, cursor]
     columns = ", ".join(map(quoted, names))
     types = ", ".join(f"{quoted(n)} {shape.types[n]}" for n in names)
-    connection.execute(f"set TimeZone = 'UTC'; create table held ({types})")
+    connection.execute(f"set TimeZone = 'UTC'; create or replace temp table held ({types})")
     if since is None:
         return
-    pipeline = dlt.current.pipeline()
+    pipeline = current_pipeline()
     schema = quoted(pipeline.dataset_name)
     sql = (
         f"select {columns} from {schema}.{quoted(shape.table)} "

@@ -1,9 +1,12 @@
-"""dlt's clients of the warehouse, for threads in which tables are read side by side."""
+"""The pipeline of a load, and its clients of the warehouse, for tables read side by side."""
 
 from __future__ import annotations
 
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
+
+from dlt.common.configuration.container import Container
+from dlt.common.pipeline import PipelineContext
 
 if TYPE_CHECKING:
     from dlt import Pipeline
@@ -11,6 +14,11 @@ if TYPE_CHECKING:
 _OPENING: Final = Lock()
 """dlt sets its settings' section while it makes a client, and all these threads share it: of two
 that did so at once one would find the other's, and the load would fail."""
+
+
+def current_pipeline() -> Pipeline:
+    """Return the pipeline that runs now; `dlt.current.pipeline()` resolves its settings anew."""
+    return Container()[PipelineContext].pipeline()  # type: ignore[return-value]
 
 
 def sql_client(pipeline: Pipeline) -> Any:

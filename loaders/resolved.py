@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
+from dlt.common import jsonpath, validation
 from dlt.common.storages.live_schema_storage import LiveSchemaStorage
 
 if TYPE_CHECKING:
     from dlt import Pipeline, Schema
+
+_jsonpath: Any = jsonpath
+_validation: Any = validation
+_hints_of = _validation.get_type_hints
+_KNOWN_HINTS: Final[dict[Any, Any]] = {}
+
+
+def _hints(spec: Any, globalns: Any) -> Any:
+    """Return what a typed dictionary of dlt's may hold, which its class alone tells."""
+    if spec not in _KNOWN_HINTS:
+        _KNOWN_HINTS[spec] = _hints_of(spec, globalns=globalns)
+    return _KNOWN_HINTS[spec]
+
+
+# Of each table dlt looks that up some ten times, and parses the cursor's name as a path four times.
+_validation.get_type_hints = _hints
+_jsonpath._parse = lru_cache(maxsize=1_000)(_jsonpath._parse)  # noqa: SLF001
 
 
 class Resolved:

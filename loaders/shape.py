@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import dlt
@@ -156,10 +157,16 @@ class Shape:
         moment = f"try_cast(trim({text}) as timestamp)"
         return f"{is_time} and ({value}::varchar = {text} or {value} = {moment})"
 
-    def reason(self, fields: Mapping[str, str]) -> str:
-        """Return the expression that tells why a row does not pass: '' when it does."""
+    def reason(self, fields: Mapping[str, str], casts: Mapping[str, str] | None = None) -> str:
+        """Return the expression that tells why a row does not pass: '' when it does.
+
+        Args:
+            fields: column to the SQL expression of what arrived for it.
+            casts: declared column to the expression of its value, where it was made already.
+        """
+        value = casts.__getitem__ if casts else partial(self.cast, fields=fields)
         misfits = [
-            f"case when ({fields[name]}) is not null and ({self.cast(name, fields)}) is null then "
+            f"case when ({fields[name]}) is not null and ({value(name)}) is null then "
             f"{literal(name + ': ')} || {literal(chr(39))} || left(({fields[name]})::varchar, 80) "
             f"|| {literal(chr(39) + ' is not a ' + self._told(name, kind))} end"
             for name, kind in self.types.items()

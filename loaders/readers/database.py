@@ -12,11 +12,12 @@ from loaders.columns import columns as declared
 from loaders.columns import latest_first, named, word
 from loaders.dispositions import REPLACE_KEYS
 from loaders.drift import contracted
-from loaders.errors import SettingMissing
+from loaders.errors import SettingMissing, TableRefused
 from loaders.readers.database_reading import Reading, read
+from loaders.readers.database_types import Reflected
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dlt.common.schema.typing import TColumnSchema, TSchemaContract
     from dlt.extract import DltResource, Incremental
@@ -77,8 +78,12 @@ def table(
     """
     marks = named(deleted_at) if deleted_at else (SWEPT_AT if sweep_deletes else None)
     keys = tuple(map(named, (key,) if isinstance(key, str) else key))
+    column = named(cursor.cursor_path) if cursor is not None else None
+    lacking = [n for n in dict.fromkeys([*keys, column]) if n and n not in columns]
+    if isinstance(columns, Reflected) and (columns.refusal or lacking):
+        return _refused(name, columns.refusal or _without(name, lacking, columns), cursor)
+    _check_declared(name, lacking, cursor, columns)
     # a file passes dlt untouched where all may be null; that keys are there is gate one's work
-    _check_declared(name, keys, cursor, columns)
     shape: dict[str, TColumnSchema] = {
         name: {**hint, "nullable": True} if name in keys else hint for name, hint in columns.items()
     }
@@ -105,9 +110,29 @@ def table(
     return contracted(_resource(reading, cursor), schema_contract)
 
 
+def _refused(name: str, refusal: str, cursor: Incremental[Any] | None) -> DltResource:
+    """Return a resource that stops, and with it no other table, when its turn comes."""
+
+    def rows(cursor: Incremental[Any] | None = None) -> Any:
+        del cursor  # by which a backfill cuts its windows
+        raise TableRefused(refusal, table=name)
+        yield
+
+    resource: Any = dlt.resource(rows, name=name)
+    made: DltResource = resource() if cursor is None else resource(cursor=cursor)
+    return made
+
+
+def _without(name: str, lacking: Sequence[str], columns: Mapping[str, TColumnSchema]) -> str:
+    return (
+        f"The table '{name}' has no column {', '.join(lacking)} in its database, by which it is to "
+        f"be read. It has {', '.join(columns) or 'none'}. Check `key` and `cursor`."
+    )
+
+
 def _check_declared(
     name: str,
-    key: tuple[str, ...],
+    lacking: Sequence[str],
     cursor: Incremental[Any] | None,
     columns: Mapping[str, TColumnSchema],
 ) -> None:
@@ -116,13 +141,12 @@ def _check_declared(
     Raises:
         SettingMissing: the key or the cursor is not among them, or is of no type for that.
     """
-    column = named(cursor.cursor_path) if cursor is not None else key[0]
-    lacking = [needed for needed in dict.fromkeys([*key, column]) if needed not in columns]
     if lacking:
         raise SettingMissing(
             f"The columns of the table '{name}' do not say what {', '.join(lacking)} is, by which "
             "it is read. Declare its key and its cursor with their types."
         )
+    column = named(cursor.cursor_path) if cursor is not None else ""
     if cursor is not None and cursor.lag and columns[column]["data_type"] not in LAGGING:
         raise SettingMissing(
             f"The cursor '{column}' of the table '{name}' has a lag and is declared as "

@@ -6,13 +6,13 @@ What already has its type is not looked at again, so that rows pass at the engin
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import dlt
-import duckdb
 import pyarrow as pa
 
 from loaders.accounting import tally
@@ -20,6 +20,7 @@ from loaders.columns import literal, quoted
 from loaders.gate import normalize, reject_select
 from loaders.naming import distinct
 from loaders.quarantine import rejected
+from loaders.raw_client import current_pipeline
 from loaders.readers.database_arrived import Arrived, fits, time_text
 from loaders.readers.database_select import DECIMAL, INSTANT, SINGLE
 from loaders.shape import TIMES, Shape
@@ -34,6 +35,10 @@ FAT: Final = 64 << 10
 """Bytes of a row from which on fewer of them are judged together."""
 ROWS_IN_A_FILE: Final = 1_000
 """At least so many, however small the batches: each file is a job for dlt."""
+FEW: Final = 1_000
+"""So many rows are judged once and kept: to plan the statement takes longer than to run it."""
+REASON: Final = '"why not"'
+"""No column of a warehouse has a name with a space in it."""
 BYTES_IN_A_FILE: Final = 96 << 20
 """Arrow bytes of the rows that are judged together and go into one file."""
 
@@ -57,21 +62,17 @@ class Judge:
     doubts_texts: bool = False
     """Whether a text may hold what the warehouse has no place for."""
     _waiting: list[pa.Table] = field(default_factory=list)
+    _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
         self.load_id = tally().load_id
-        self.folder = Path(mkdtemp(dir=dlt.current.pipeline().working_dir))
-        self.connection = duckdb.connect()
-        self.connection.execute(
-            "set TimeZone = 'UTC'; "
-            f"set temp_directory = {literal(str(self.folder / 'spill'))}; "
-            "set preserve_insertion_order = false"
-        )
+        self.folder = Path(mkdtemp(dir=current_pipeline().working_dir))
+        self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self.connection = self._stack.enter_context(tally().engines.one())
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.connection.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._stack.close()
 
     def take(self, batch: pa.Table, batch_size: int) -> Iterator[Any]:
         """Take a batch, and yield files and rejects when so many rows have come together."""
@@ -100,37 +101,49 @@ class Judge:
         self.connection.unregister("page")
 
     def _judged(self, read: int, fields: dict[str, str], shape: Arrived) -> Iterator[Any]:
-        reason = shape.reason(fields)
-        passed = f"{reason} = ''"
-        good, nulls, newest = self._numbers(fields, shape, passed)
+        reason, rows = shape.reason(fields), self._rows(fields, shape)
+        if read <= FEW:
+            self.connection.execute(f"create or replace temp table judged as {rows}")
+            rows = "judged"
+        good, nulls, newest = self._numbers(rows)
         if self.cursor:
             self.count_null_cursors += nulls
             self.newest = max((v for v in (self.newest, newest) if v is not None), default=None)
-        path, rows = self._file(fields, shape, passed)
-        tally().add(shape.table, read=read, good=good, held=good - rows)
+        path, fresh = self._file(rows)
+        tally().add(shape.table, read=read, good=good, held=good - fresh)
         if self.keeps_keys:
-            self.keys.append(self._keys(passed))
-        if rows:
-            empty = f"select {shape.good(fields, load_id='')} from page limit 0"
+            self.keys.append(self._keys(f"{reason} = ''"))
+        if fresh:
+            empty = f"select * exclude ({REASON}) from {rows} limit 0"
             hints = self.connection.execute(empty).to_arrow_table()
-            yield dlt.mark.with_file_import(path, "parquet", rows, hints=hints)
+            yield dlt.mark.with_file_import(path, "parquet", fresh, hints=hints)
         if good < read:
             yield rejected(self._rejects(fields, shape, reason))
 
-    def _numbers(self, fields: dict[str, str], shape: Arrived, passed: str) -> tuple[int, int, Any]:
+    def _rows(self, fields: dict[str, str], shape: Arrived) -> str:
+        """Return the query of all rows, cast, each with the reason why it does not pass."""
+        arrived = {name: quoted(f"{name} arrived") for name in fields}
+        casts = {name: quoted(name) for name in shape.types}
+        kept = ", ".join(f"{value} as {arrived[name]}" for name, value in fields.items())
+        return (
+            f"(select {shape.reason(arrived, casts)} as {REASON}, "
+            f"* exclude ({', '.join(arrived.values())}) "
+            f"from (select {shape.good(fields, load_id=self.load_id)}, {kept} from page))"
+        )
+
+    def _numbers(self, rows: str) -> tuple[int, int, Any]:
         """Return how many rows pass, how many of them lack the cursor, and its newest value."""
-        value = shape.cast(self.cursor, fields) if self.cursor else "null"
+        value = quoted(self.cursor) if self.cursor else "null"
         row = self.connection.execute(
-            f"select count(*), count(*) filter (({value}) is null), max({value}) "
-            f"from page where {passed}"
+            f"select count(*), count(*) filter ({value} is null), max({value}) "
+            f"from {rows} where {REASON} = ''"
         ).fetchone()
         return (int(row[0]), int(row[1]), row[2]) if row else (0, 0, None)
 
-    def _file(self, fields: dict[str, str], shape: Arrived, passed: str) -> tuple[str, int]:
+    def _file(self, rows: str) -> tuple[str, int]:
         path = str(self.folder / f"{len(list(self.folder.iterdir()))}.parquet")
-        select = f"select {shape.good(fields, load_id=self.load_id)} from page where {passed}"
-        if self.cursor:
-            select = f"select * from ({select}) as page where {self._is_fresh()}"
+        is_fresh = f" and ({self._is_fresh()})" if self.cursor else ""
+        select = f"select * exclude ({REASON}) from {rows} as page where {REASON} = ''{is_fresh}"
         row = self.connection.execute(
             f"copy ({select}) to {literal(path)} (format parquet, compression snappy)"
         ).fetchone()

@@ -18,14 +18,12 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from loaders.addresses import read_address
-from loaders.connection import shown
-from loaders.errors import SourceRefused, SourceUnreachable
-from loaders.readers.database_values import Sql, array, exact, plain
+from loaders.readers.database_postgres import BYTES_AT_ONCE, arrow_batches
+from loaders.readers.database_values import Sql, array, exact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-BYTES_AT_ONCE: Final = 16 << 20
 DRIVERS: Final = {
     "postgres": "postgresql+psycopg2",
     "postgresql": "postgresql+psycopg2",
@@ -42,8 +40,6 @@ FIRST_TIMES: Final = {
 OPENING: Final = Lock()
 """DuckDB takes a file that one thread closes while another opens it for one that is attached."""
 AS_TEXT: Final = partial(str, encoding="utf-8", errors="surrogateescape")
-REFUSED: Final = ("28", "42", "3D")
-"""SQLSTATE classes: password, name or right, database."""
 
 
 class Link:
@@ -153,22 +149,10 @@ class Link:
             SourceRefused: the database refuses the statement.
         """
         is_postgres = self.kind == "postgresql"
-        found = self._from_postgres(sql) if is_postgres else self._fetched(sql, batch_size)
+        found = arrow_batches(self.url, sql) if is_postgres else self._fetched(sql, batch_size)
         for table in found:
             for start in range(0, table.num_rows, batch_size):
                 yield table.slice(start, batch_size)
-
-    def _from_postgres(self, sql: str) -> Iterator[pa.Table]:
-        import adbc_driver_postgresql.dbapi as adbc
-
-        url = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        with self._explained(), adbc.connect(url) as connection, connection.cursor() as cursor:
-            cursor.adbc_statement.set_options(
-                **{"adbc.postgresql.batch_size_hint_bytes": str(BYTES_AT_ONCE)}
-            )
-            cursor.execute(sql)
-            for batch in cursor.fetch_record_batch():
-                yield pa.Table.from_batches([plain(batch)])
 
     def _fetched(self, sql: str, batch_size: int) -> Iterator[pa.Table]:
         with self._connected(stream_results=True) as connection:
@@ -207,25 +191,6 @@ class Link:
             if self.kind == "sqlite":  # whose texts may be bytes of any kind
                 raw.connection.driver_connection.text_factory = AS_TEXT  # type: ignore[union-attr]
             yield raw.execution_options(no_parameters=True, **options)
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Tell what PostgreSQL said in our words; SQLAlchemy's errors are told by explain()."""
-        import adbc_driver_manager
-
-        try:
-            yield
-        except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
-            state = getattr(error, "sqlstate", None) or ""  # Arrow's own, in mid-read, have none
-            kind = SourceRefused if state.startswith(REFUSED) else SourceUnreachable
-            reason = " ".join(str(error).split())
-            advice = "Check that the database runs and what this user may see, and load again."
-            if "timeout" in reason:
-                advice = "Read it in pages (`page_size`), or give this user more time."
-            raise kind(
-                f"Cannot read from '{shown(str(self.url))}': {reason.rstrip('.')}. Nothing of this "
-                f"load is visible. {advice}"
-            ) from error
 
 
 def _break_off(connection: sa.Connection, result: sa.CursorResult[Any]) -> None:

@@ -116,19 +116,28 @@ def _refused(link: Link, relation: str, error: Exception, *, is_query: bool) -> 
     reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
     if is_query:
         return f"Cannot read the query '{relation}' in '{where}': {reason}."
-    schema, _, bare = relation.rpartition(".")
-    there = sa.inspect(link.engine)
-    known = [*there.get_table_names(schema or None), *there.get_view_names(schema or None)]
-    if bare in known:
+    if relation.rpartition(".")[2] in _known(link, relation):
         return (
             f"Cannot read '{relation}' in '{where}': {reason}. Grant this user its reading, or "
             "leave the table out."
         )
+    return no_table(link, relation)
+
+
+def no_table(link: Link, name: str) -> str:
+    """Return what to tell of a table that a database has not."""
     return (
-        f"No table named '{relation}' in '{where}'. Tables there: "
-        f"{', '.join(sorted(known)) or 'none'}. Check the name, its schema, and what this user may "
-        "see."
+        f"No table named '{name}' in '{shown(str(link.url))}'. Tables there: "
+        f"{', '.join(sorted(_known(link, name))) or 'none'}. Check the name, its schema, and what "
+        "this user may see."
     )
+
+
+def _known(link: Link, name: str) -> list[str]:
+    """Return the tables and views of a table's schema."""
+    schema = name.rpartition(".")[0] or None
+    there = sa.inspect(link.engine)
+    return [*there.get_table_names(schema), *there.get_view_names(schema)]
 
 
 def _postgres(link: Link, place: str, codes: dict[str, Any], names: dict[str, str]) -> Selection:

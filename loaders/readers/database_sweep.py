@@ -12,14 +12,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-import dlt
 import pyarrow as pa
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from loaders.accounting import tally
 from loaders.columns import literal, quoted
 from loaders.errors import SettingMissing, SourceShrunk
-from loaders.raw_client import sql_client
+from loaders.raw_client import current_pipeline, sql_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -117,20 +116,20 @@ def _parts(keys: pa.Table) -> Iterator[list[tuple[Any, ...]]]:
 
 def _create(judge: Judge, table: str, names: Sequence[str]) -> None:
     types = ", ".join(f"{quoted(name)} {judge.shape.types[name]}" for name in names)
-    judge.connection.execute(f"create table {table} ({types}, is_deleted boolean)")
+    judge.connection.execute(f"create or replace temp table {table} ({types}, is_deleted boolean)")
 
 
 def _raw_keys(judge: Judge, names: Sequence[str], reading: Reading) -> None:
     """Fetch keys, cursor and mark of all rows that the warehouse has."""
     _create(judge, "raw_keys", names)
     columns = ", ".join(map(quoted, names))
-    schema = quoted(dlt.current.pipeline().dataset_name)
+    schema = quoted(current_pipeline().dataset_name)
     sql = (
         f"select {columns}, {quoted(str(reading.deleted_at))} is not null as is_deleted "
         f"from {schema}.{quoted(reading.name)} where _dlt_load_id in "
         f"(select load_id from {schema}._dlt_loads where status = 0)"
     )
-    with sql_client(dlt.current.pipeline()) as client:
+    with sql_client(current_pipeline()) as client:
         try:
             with client.execute_query(sql) as rows:
                 for page in rows.iter_arrow(ROWS_AT_ONCE):
@@ -184,7 +183,7 @@ def _check_shrink(reading: Reading, judge: Judge, vanished: int) -> None:
 
 def _raw_rows(reading: Reading, keys: Sequence[tuple[Any, ...]]) -> Iterator[pa.Table]:
     """Yield rows of the raw table as they are."""
-    pipeline = dlt.current.pipeline()
+    pipeline = current_pipeline()
     place = f"{quoted(pipeline.dataset_name)}.{quoted(reading.name)}"
     listed = ", ".join(f"({', '.join(map(_value, key))})" for key in keys)
     sql = f"select * from {place} where ({', '.join(map(quoted, reading.key))}) in ({listed})"

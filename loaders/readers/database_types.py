@@ -13,9 +13,11 @@ from loaders.connection import shown
 from loaders.errors import SourceRefused
 from loaders.naming import distinct
 from loaders.readers.database_link import Link
-from loaders.readers.database_look import OURS
+from loaders.readers.database_look import OURS, no_table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dlt.common.schema.typing import TColumnSchema
 
 KINDS: Final = (
@@ -30,17 +32,31 @@ KINDS: Final = (
 MOST_DIGITS: Final = 38
 
 
-def reflected(url: str, table: str) -> dict[str, TColumnSchema]:
+class Reflected(dict[str, "TColumnSchema"]):
+    """Columns as a database declares them; none, and a refusal, of a table that it has not."""
+
+    refusal: str = ""
+    """Why the table cannot be read, which its reading tells: other tables are loaded meanwhile."""
+
+    def __or__(self, others: Mapping[str, TColumnSchema]) -> Reflected:  # type: ignore[override]
+        """Return the same with some columns declared otherwise."""
+        both = Reflected({**self, **others})
+        both.refusal = self.refusal
+        return both
+
+
+def reflected(url: str, table: str) -> Reflected:
     """Return the columns of a table as its database declares them.
 
-    A numeric without a scale arrives as text, for no type here holds all its digits.
+    A numeric without a scale arrives as text, for no type here holds all its digits. Of a table
+    that is not there the load tells, when its turn comes.
 
     Args:
         url: SQLAlchemy URL.
         table: its name, with the schema if it needs one.
 
     Raises:
-        SourceRefused: there is no such table, or the driver cannot tell its columns.
+        SourceRefused: the driver cannot tell its columns.
     """
     link = Link(url)
     schema, _, bare = table.rpartition(".")
@@ -49,7 +65,9 @@ def reflected(url: str, table: str) -> dict[str, TColumnSchema]:
             warnings.simplefilter("ignore", sa.exc.SAWarning)
             found = sa.inspect(link.engine).get_columns(bare, schema or None)
     except sa.exc.NoSuchTableError:
-        raise SourceRefused(f"No table named '{table}' in '{shown(str(link.url))}'.") from None
+        gone = Reflected()
+        gone.refusal = no_table(link, table)
+        return gone
     except sa.exc.ProgrammingError as error:  # of a driver that is older than SQLAlchemy
         raise SourceRefused(
             f"The driver of '{shown(str(link.url))}' cannot tell the columns of '{table}': "
@@ -57,7 +75,7 @@ def reflected(url: str, table: str) -> dict[str, TColumnSchema]:
         ) from error
     kinds = {str(column["name"]): _kind(column["type"]) for column in found}
     names = distinct([list(kinds)], named, OURS)
-    return columns(**{name: kinds[own] for name, (own,) in names.items()})
+    return Reflected(columns(**{name: kinds[own] for name, (own,) in names.items()}))
 
 
 def _kind(found: types.TypeEngine[object]) -> str:

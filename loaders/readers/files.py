@@ -16,7 +16,7 @@ from loaders.accounting import tally
 from loaders.columns import columns
 from loaders.dispositions import REPLACE_KEYS
 from loaders.drift import contracted
-from loaders.raw_client import sql_client
+from loaders.raw_client import current_pipeline, sql_client
 from loaders.readers.folder import find
 from loaders.readers.formats import CsvOptions
 from loaders.readers.staging import Staging
@@ -120,7 +120,7 @@ def _rows(
 
 def _known(table: str) -> dict[str, tuple[str, int]]:
     """Return path, version and edition of each file whose load was committed."""
-    pipeline = dlt.current.pipeline()
+    pipeline = current_pipeline()
     schema = pipeline.dataset_name
     hints = dlt.current.source_schema().tables.get(FILES, {}).get("columns", {})
     edition = "coalesce(edition, 1)" if "edition" in hints else "1"

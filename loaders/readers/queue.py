@@ -22,7 +22,7 @@ from loaders.exact import as_json, parsed
 from loaders.explain import first_line
 from loaders.gate import normalize
 from loaders.quarantine import rejects
-from loaders.raw_client import sql_client
+from loaders.raw_client import current_pipeline, sql_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -220,7 +220,7 @@ def _row(message: Message) -> dict[str, Any]:
 
 def _held(table: str, ids: list[str]) -> set[str]:
     """Return which messages are in the warehouse already."""
-    pipeline = dlt.current.pipeline()
+    pipeline = current_pipeline()
     schema = quoted(pipeline.dataset_name)
     found: set[str] = set()
     with sql_client(pipeline) as client:

@@ -18,6 +18,7 @@ from loaders.drift import widened
 from loaders.duckdb_merge import default_memory
 from loaders.gate import reject_select
 from loaders.quarantine import rejected
+from loaders.raw_client import current_pipeline
 from loaders.readers.feed import Unreadable
 from loaders.readers.formats import kind_in
 from loaders.readers.landing import InDuckDB, InPostgres
@@ -71,7 +72,7 @@ class Staging:
     def __enter__(self) -> Self:
         self.load_id = tally().load_id
         self.shape = replace(self.shape, rule=tally().rule(self.shape.table))
-        pipeline = dlt.current.pipeline()
+        pipeline = current_pipeline()
         self.folder = _own_folder(Path(pipeline.working_dir), self.load_id, self.shape.table)
         is_duckdb = pipeline.destination.destination_name == "duckdb"
         landing = InDuckDB if is_duckdb else InPostgres

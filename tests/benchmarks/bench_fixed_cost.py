@@ -1,16 +1,19 @@
 """What a load costs that brings nothing, or little: for each source of the demo, and after many.
 
 `python -m tests.benchmarks.bench_fixed_cost [LOADS] [--rounds 5]` opens the demo shop, loads its
-four sources in one warm process until nothing is new, and times further loads; then makes so many
-loads of one small file each (1,000 unless told) and compares the last with the tenth.
+four sources in one warm process until nothing is new, and times further loads; loads sixty small
+tables of a database, and again with nothing new; then makes so many loads of one small file each
+(1,000 unless told) and compares the last with the tenth.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import sqlite3
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from shutil import rmtree
 from statistics import median
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 WANTED = 0.5
+TABLES = 60
 AROUND = 10
 """So many loads are taken together where single ones are compared."""
 
@@ -54,6 +58,47 @@ def sources(folder: Path, rounds: int) -> list[Figure]:
             work = f"nothing new in {name}"
             figures.append(Figure(work=work, contender="load", runs=runs, comes_to=told))
         return figures
+
+
+def tables(folder: Path, rounds: int) -> list[Figure]:
+    """Load many small tables of a SQLite database, each with a cursor, and look at them again."""
+    import dlt
+
+    from loaders.columns import columns
+    from loaders.cursor import cursor
+    from loaders.load import load
+    from loaders.readers.database import table
+    from loaders.warehouse import Target
+
+    path, names = folder / "many.sqlite", [f"t{number}" for number in range(TABLES)]
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for name in names:
+            connection.execute(
+                f"create table {name} (id integer primary key, amount numeric, updated_at text)"
+            )
+            connection.execute(f"insert into {name} values (1, 1.5, '2026-01-01'), (2, 2, '2026')")
+    shape = columns(id="bigint", amount="decimal(18, 2)", updated_at="text")
+
+    @dlt.source(name="many")
+    def many() -> Any:
+        made: dict[str, Any] = {"key": "id", "columns": shape}
+        url = f"sqlite:///{path}"
+        return [table(name, url, **made, cursor=cursor("updated_at")) for name in names]
+
+    target = Target(name="duckdb", kind="duckdb", path=folder / "many.duckdb")
+    first = timed(lambda: load(many(), target=target))
+    runs = [timed(lambda: load(many(), target=target)) for _ in range(rounds)]
+    work = f"{TABLES} small tables of a database"
+    each = median(run.cpu or 0 for run in runs) / TABLES
+    return [
+        Figure(work=work, contender="first load", runs=[first]),
+        Figure(
+            work=work,
+            contender="nothing new",
+            runs=runs,
+            comes_to=f"{each * 1_000:.0f} ms of CPU a table",
+        ),
+    ]
 
 
 def history(folder: Path, loads: int) -> list[Figure]:
@@ -108,7 +153,11 @@ def main() -> None:
     folder = Path(mkdtemp(prefix="tidemill-bench-"))
     os.environ["TIDEMILL_VAR"] = str(folder / "var")
     try:
-        figures = [*sources(folder, given.rounds), *history(folder, given.loads)]
+        figures = [
+            *sources(folder, given.rounds),
+            *tables(folder, given.rounds),
+            *history(folder, given.loads),
+        ]
     finally:
         rmtree(folder, ignore_errors=True)
     command = " ".join(["python -m tests.benchmarks.bench_fixed_cost", *sys.argv[1:]])

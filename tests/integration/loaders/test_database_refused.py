@@ -131,3 +131,31 @@ def test_a_table_that_is_gone_stops_alone(duckdb_target: Target, tmp_path: Path)
     assert "'second' has no column v" in str(caught.value)
     assert counts(caught.value.result) == [("third", 2, 1, 1, 0)]
     assert rows(duckdb_target, "select count(*) from raw_other_db.first") == [(1,)]
+
+
+def test_one_of_reflected_tables_that_is_gone_stops_alone(
+    duckdb_target: Target, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'source.sqlite'}"
+    names = ("first", "second", "third")
+    run(url, *(f"create table {name} (id integer, v integer)" for name in names))
+    run(url, *(f"insert into {name} values (1, 1)" for name in names))
+    more = columns(v="text")
+
+    def resources() -> Any:
+        return [
+            table(name, url, key="id", columns=reflected(url, name) | more, cursor=cursor("v"))
+            for name in names
+        ]
+
+    assert len(counts(load_tables(duckdb_target, resources))) == 3
+    run(url, "drop table first", "alter table second rename id to nr")
+    run(url, "insert into third values (2, 2)")
+    for kept in ("2", "2"):
+        with pytest.raises(TableRefused) as caught:
+            load_tables(duckdb_target, resources)
+        assert "No table named 'first'" in str(caught.value)
+        assert "'second' has no column id in its database" in str(caught.value)
+        found = rows(duckdb_target, "select max(v) from raw_other_db.third")
+        assert found == [(kept,)]
+    assert rows(duckdb_target, "select id, v from raw_other_db.first") == [(1, "1")]
