@@ -122,7 +122,7 @@ class Ledger:
             )
 
     def count(self, run_id: str, outcome: Outcome) -> None:
-        """Record what an attempt that failed has done all the same."""
+        """Record what a step has done, whatever becomes of it."""
         with self.transaction() as connection:
             accounts.record(connection, run_id, outcome)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +96,13 @@ def backfill(request: Request, emit: Emit) -> Outcome:
         if result is None:
             return outcome(results)
         results.append(result)
+        emit({"brought": _committed(outcome([result]))})
         time.sleep(BREATH)
+
+
+def _committed(found: Outcome) -> Outcome:
+    """Return what load packages brought: the ledger counts each of them once."""
+    return replace(found, tables=tuple(table for table in found.tables if table.load_id))
 
 
 def plan(request: Request) -> Any:

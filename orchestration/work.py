@@ -147,9 +147,14 @@ class Work:
         return history.recorded_loads(self.runner.ledger, source)
 
     def _progress(self, step: plan.Step, fields: dict[str, Any]) -> None:
-        """Pass on what a step tells; the time it stood in line is not its own."""
+        """Pass on what a step tells; the time it stood in line is not its own.
+
+        What it has `brought` is counted at once: it stands, whatever becomes of the step.
+        """
         self.waited[step.name] = self.waited.get(step.name, 0.0) + fields.get("waited", 0.0)
-        if "waited" not in fields:
+        if "brought" in fields:
+            self.runner.ledger.count(self.run_id, fields["brought"])
+        elif "waited" not in fields:
             self.tell("step_progress", step.name, **fields)
 
     def _pause(

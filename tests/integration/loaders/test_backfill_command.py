@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import sqlalchemy as sa
 
 from loaders.warehouse import Target
@@ -52,6 +55,44 @@ def test_a_past_is_filled_once_and_kept_by_the_ledger(shop: Shop, tmp_path: Path
     ]
     assert daily["status"] == "completed"
     assert after == distinct >= loaded
+
+
+@pytest.mark.slow
+def test_one_that_is_interrupted_counts_what_it_filled(shop: Shop, tmp_path: Path) -> None:
+    shop.advance()
+    words = ["backfill", "shop_db.orders", *PAST[:4], "--chunk", "2weeks", "--json"]
+    filling = subprocess.Popen(
+        [sys.executable, "-m", "orchestration", *words],
+        env={**os.environ, **shop.environment()},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    ledger = sa.create_engine(f"sqlite:///{tmp_path / 'ledger.sqlite'}", poolclass=sa.NullPool)
+    try:
+        while filling.poll() is None and not _counted(ledger):
+            time.sleep(0.05)
+        filling.send_signal(signal.SIGINT)
+        told, _ = filling.communicate()
+    finally:
+        filling.kill()
+    first = dict(json.loads(told[told.index("{") :]))
+    assert (first["status"], first["records_processed"] > 0) == ("cancelled", True), told
+    second = tidemill(shop, *words[:-1])
+    assert second["status"] == "completed", second["steps"]
+    target = Target(name="duckdb", kind="duckdb", path=tmp_path / "warehouse.duckdb")
+    (loaded,) = rows(target, "select count(*) from raw_shop_db.orders")[0]
+    counted = [run["records_processed"] - run["records_rejected"] for run in (first, second)]
+    assert sum(counted) == loaded
+
+
+def _counted(ledger: sa.Engine) -> int:
+    """Return how many rows a ledger has counted, which may not be there yet."""
+    if not sa.inspect(ledger).has_table("tables"):
+        return 0
+    with ledger.connect() as connection:
+        return int(connection.execute(sa.text("select sum(loaded) from tables")).scalar() or 0)
 
 
 def test_a_sweep_is_an_option_of_load(shop: Shop, tmp_path: Path) -> None:
