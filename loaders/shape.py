@@ -37,6 +37,8 @@ UNIT: Final = 1e-4
 TOLD_APART: Final = 4e11
 """So many units of the last place, and no more, does a double tell from its neighbours."""
 SINCE_1970: Final = {"seconds": 1_000_000, "milliseconds": 1_000, "microseconds": 1}
+NO_SECONDS: Final = r"^(\S{10}[T ]\d\d:\d\d)(Z|[+-]\d\d:?\d\d)$"
+"""A time with a zone and without seconds, as Java writes one at :00; DuckDB's cast takes none."""
 ZONE: Final = "[-ADE-SU-Za-su-z]"
 """What tells, behind a text's date, that a zone follows the time; neither a `T` nor `BC` does."""
 
@@ -241,7 +243,8 @@ def _instant(text: str) -> str:
     has one by name.
     """
     here = as_instant(f"try_cast({text} as timestamp)")
-    there = f"try(try_cast({text} as timestamptz))"
+    whole = rf"regexp_replace({text}, '{NO_SECONDS}', '\1:00\2')"
+    there = f"try(coalesce(try_cast({text} as timestamptz), try_cast({whole} as timestamptz)))"
     return (
         f"case when strlen({text}) = 19 and ({text})[17] = ':' then {here} "
         f"when contains({text}, '+') or ({text})[-1] = 'Z' then {there} "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from io import StringIO
 from typing import TYPE_CHECKING, Any, Final
 
 from loaders.addresses import shown_url
@@ -14,10 +15,19 @@ if TYPE_CHECKING:
     import requests
 
 NO_CONTENT: Final = 204
-LINES: Final = ("ndjson", "jsonl", "jsonlines", "json-lines", "json-stream")
+LINES: Final = ("ndjson", "jsonl", "jsonlines", "json-lines", "json-stream", "json-seq")
+TABLES: Final = ("csv", "tab-separated")
+OTHERS: Final = ("html", "xml")
+DELIMITERS: Final = ",;\t|"
+LONGEST: Final = 1 << 30
+"""Characters of a field."""
 CHARSET: Final = re.compile(r"charset=\"?([\w.-]+)", re.IGNORECASE)
 UTF_8: Final = ("utf-8", "utf8", "us-ascii", "ascii")
 SHOWN: Final = 60
+ASK: Final = (
+    ' CSV or JSON Lines by another name are asked for: "headers": {"Accept": "text/csv"}, or '
+    '"application/x-ndjson", in its endpoint.'
+)
 
 
 def read(response: requests.Response) -> str:
@@ -25,21 +35,31 @@ def read(response: requests.Response) -> str:
 
     Of an answer in lines or in CSV it is the list of its rows, of one without content None.
     """
-    kind = response.headers.get("Content-Type", "").lower()
+    kind = _kind(response)
     if response.status_code == NO_CONTENT:
         return _says(response, None)
     try:
         if any(name in kind for name in LINES):
             return _says(response, [parsed(x) for x in _utf8(response).split(b"\n") if x.strip()])
-        if "csv" in kind:
+        if any(name in kind for name in TABLES):
             return _says(response, _csv(_utf8(response).decode("utf-8-sig")))
         if "json" in kind:
             return _says(response, parsed(_utf8(response)))
     except (ValueError, LookupError, csv.Error) as error:
-        name = "JSON" if "json" in kind else "CSV"
-        return f"its {name} is cut off or broken ({error})"
+        name = "CSV" if any(name in kind for name in TABLES) else "JSON"
+        return f"its {name}, which begins '{_begin(response)}', is cut off or broken ({error})"
     response.json = lambda **_: _unnamed(response)  # type: ignore[method-assign]
     return ""
+
+
+def _kind(response: requests.Response) -> str:
+    """Return the type of an answer; where lines or CSV were asked for, an unclear one is that."""
+    told = response.headers.get("Content-Type", "").lower()
+    asked = str(response.request.headers.get("Accept", "")).lower()
+    if any(name in told for name in OTHERS):
+        return told
+    wanted = LINES if "json" in told else (*LINES, *TABLES)
+    return asked if any(name in asked for name in wanted) else told
 
 
 def _says(response: requests.Response, document: Any) -> str:
@@ -57,11 +77,17 @@ def _unnamed(response: requests.Response) -> Any:
         return parsed(_utf8(response))
     except (ValueError, LookupError):
         kind = response.headers.get("Content-Type") or "something without a type"
-        begins = " ".join(response.text[: 4 * SHOWN].split())[:SHOWN]
+        is_other = any(name in kind for name in OTHERS)
         raise SourceUnreachable(
-            f"'{shown_url(str(response.url))}' answers {kind} in place of JSON: '{begins}'. Look "
-            "whether it is the right address, or load again later; nothing is lost."
+            f"'{shown_url(str(response.url))}' answers {kind} in place of JSON: "
+            f"'{_begin(response)}'. Look whether it is the right address, or load again later; "
+            f"nothing is lost.{'' if is_other else ASK}"
         ) from None
+
+
+def _begin(response: requests.Response) -> str:
+    text = response.content[: 4 * SHOWN].decode(errors="replace")
+    return " ".join(text.split())[:SHOWN]
 
 
 def _utf8(response: requests.Response) -> bytes:
@@ -72,8 +98,18 @@ def _utf8(response: requests.Response) -> bytes:
 
 
 def _csv(text: str) -> list[Any]:
-    """Return the rows of a CSV document; one with too many or too few fields as their list."""
-    names, *rows = [row for row in csv.reader(text.splitlines(keepends=True), strict=True) if row]
+    """Return the rows of a CSV document; one with too many or too few fields as their list.
+
+    What stands between fields is what stands in the first line most often.
+    """
+    csv.field_size_limit(LONGEST)
+    first = text.lstrip().partition("\n")[0]
+    between = max(DELIMITERS, key=first.count)
+    lines = csv.reader(StringIO(text, newline=""), strict=True, delimiter=between)
+    names, *rows = [row for row in lines if row] or [[]]
+    names = [
+        f"{name}_{number}" if name in names[:number] else name for number, name in enumerate(names)
+    ]
     return [
         dict(zip(names, (value or None for value in row), strict=True))
         if len(row) == len(names)

@@ -9,8 +9,9 @@ from dlt.extract.items_transform import BaseItemTransform, ItemTransform
 from dlt.sources.rest_api import rest_api_resources
 from dlt.sources.rest_api.config_setup import create_paginator
 
-from loaders.columns import FORMAT, named
+from loaders.columns import FORMAT, columns, named
 from loaders.cursor import EPOCH, as_iso
+from loaders.dispositions import REPLACE_KEYS
 from loaders.errors import LoaderError, SourceUnreachable
 from loaders.gate import origin
 from loaders.readers.bounded import MOST_PAGES, Bounded
@@ -34,6 +35,8 @@ def api_resources(
     rows itself, `data_selector` tells where they are. An answer that has nothing there is an error;
     `items[*]` takes it for an empty page. `incremental` needs no more than a `cursor_path` that is
     declared as a timestamp: it begins in 1970, and asks in the way that the column is written.
+    A resource has a `primary_key`, and a row takes the place of the one with its key, unless
+    `write_disposition` says otherwise; columns that are not declared arrive as text.
 
     Args:
         config: client, resources and resource_defaults.
@@ -41,7 +44,7 @@ def api_resources(
         most_pages: more than a list can ever have.
 
     Raises:
-        LoaderError: an endpoint has no paginator.
+        LoaderError: an endpoint has no paginator, a resource no key, or a cursor no type.
     """
     client = {"session": PoliteSession(manners), **config["client"]}
     defaults = dict(config.get("resource_defaults") or {})
@@ -52,7 +55,8 @@ def api_resources(
     for given in config["resources"]:
         one = {"name": given} if isinstance(given, str) else given
         if isinstance(one, dict):
-            one = {**one, "endpoint": _bounded(one, shared, most_pages)}
+            one = _kept(one, defaults)
+            one["endpoint"] = _bounded({**defaults, **one}, shared, most_pages)
             steps[one["name"]] = one.pop("processing_steps", shared_steps)
         resources.append(one)
     whole: Any = {"client": client, "resources": resources, "resource_defaults": defaults}
@@ -66,6 +70,28 @@ def api_resources(
 def _endpoint(resource: Mapping[str, Any]) -> dict[str, Any]:
     found = resource.get("endpoint", {})
     return {"path": found} if isinstance(found, str) else dict(found)
+
+
+def _kept(resource: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a resource whose rows are merged by their key, and are judged: dlt would append them.
+
+    Raises:
+        LoaderError: it tells neither its key nor what else becomes of its rows.
+    """
+    given = {**defaults, **resource}
+    key = given.get("primary_key") or ()
+    found = dict(resource)
+    if not key and ("write_disposition" not in given or not given.get("columns")):
+        raise LoaderError(
+            f"The resource '{resource['name']}' has no primary_key. Name the column, or the list "
+            "of columns, that tells its rows apart; or, for a list that is replaced as a whole by "
+            'each load, say "write_disposition": "replace" and declare its columns.'
+        )
+    if "write_disposition" not in given:
+        found["write_disposition"] = REPLACE_KEYS
+    if not given.get("columns"):
+        found["columns"] = columns(**dict.fromkeys([key] if isinstance(key, str) else key, "text"))
+    return found
 
 
 def _bounded(
@@ -84,16 +110,35 @@ def _bounded(
         pages = Bounded(inner, most_pages, endpoint["data_selector"])
     if "incremental" in endpoint:
         own["incremental"] = _incremental(resource, endpoint["incremental"])
+    if "params" in endpoint:
+        own["params"] = {
+            name: {**value, **_incremental(resource, value)} if _is_cursor(value) else value
+            for name, value in endpoint["params"].items()
+        }
     return {**own, "data_selector": endpoint["data_selector"] or "$", "paginator": pages}
+
+
+def _is_cursor(param: Any) -> bool:
+    return isinstance(param, dict) and param.get("type") == "incremental"
 
 
 def _incremental(resource: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return how an endpoint is asked for what is new, by the time that its rows are declared with.
 
     dlt compares what it begins with to what arrives, so both have to be times.
+
+    Raises:
+        LoaderError: the cursor is no declared column, or there is nothing to begin with.
     """
-    hint = resource.get("columns", {}).get(named(given["cursor_path"]), {})
-    if hint.get("data_type") != "timestamp":
+    hint = (resource.get("columns") or {}).get(named(given["cursor_path"]), {})
+    is_time = hint.get("data_type") == "timestamp"
+    if not is_time and (not hint or given.get("initial_value") is None):
+        raise LoaderError(
+            f"The resource '{resource['name']}' cannot be read by '{given['cursor_path']}': it is "
+            "not declared as a timestamp. Declare it so in its `columns`; a cursor of another type "
+            "is declared, too, and needs an `initial_value`."
+        )
+    if not is_time:
         return dict(given)
     unit = SINCE_1970.get(hint.get(FORMAT, ""), 0)
     begin = given.get("initial_value") or EPOCH

@@ -6,12 +6,17 @@ from hashlib import md5
 from typing import TYPE_CHECKING, Any, Final
 
 from dlt.common import jsonpath
-from dlt.sources.helpers.rest_client.paginators import BasePaginator
+from dlt.sources.helpers.rest_client.paginators import (
+    BasePaginator,
+    BaseReferencePaginator,
+    RangePaginator,
+)
 
 from loaders.addresses import shown_url
 from loaders.errors import SourceRefused, SourceUnreachable
 from loaders.exact import as_json
 from loaders.readers.answer import NO_CONTENT
+from loaders.readers.counting import Counting
 
 if TYPE_CHECKING:
     import requests
@@ -36,6 +41,7 @@ class Bounded(BasePaginator):
     ) -> None:
         super().__init__()
         self.inner = inner
+        self.counting = Counting(inner) if isinstance(inner, RangePaginator) else None
         self.most_pages = most_pages
         self.selector = selector
         self.seen: set[str] = set()
@@ -52,6 +58,8 @@ class Bounded(BasePaginator):
         self.seen.clear()
         self.latest, self.times = "", 0
         self.is_over = False
+        if self.counting:
+            self.counting.begin()
         self.inner.init_request(request)
 
     def update_state(self, response: requests.Response, data: list[Any] | None = None) -> None:
@@ -61,9 +69,15 @@ class Bounded(BasePaginator):
             SourceUnreachable: it is not a page, or it is the same for the third time.
         """
         self.is_over = response.status_code == NO_CONTENT
-        if not self.is_over:
-            self._doubt(response, data or [])
-            self.inner.update_state(response, data)
+        if self.is_over:
+            return
+        self._doubt(response, data or [])
+        if self.counting:
+            self.counting.update(response, data or [])
+            return
+        self.inner.update_state(response, data)
+        if isinstance(self.inner, BaseReferencePaginator):  # some say by '' that there is no next
+            self.is_over = not self.inner._next_reference  # noqa: SLF001
 
     def update_request(self, request: requests.Request) -> None:
         """Ask for the next page.

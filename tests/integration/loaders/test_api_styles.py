@@ -12,8 +12,6 @@ from loaders.cursor import as_iso
 from loaders.dispositions import REPLACE_KEYS
 from loaders.errors import LoaderError, SourceRefused, SourceUnreachable
 from loaders.load import load
-from loaders.readers.api import api_resources
-from loaders.readers.session import Manners
 from tests.integration.loaders.api_styles import (
     ROWS,
     STYLES,
@@ -22,52 +20,11 @@ from tests.integration.loaders.api_styles import (
     recipes,
     start_at,
 )
-from tests.integration.loaders.shelf_sources import HASTE
 from tests.integration.loaders.web import Answer, Web
+from tests.integration.loaders.web_source import ONE, counts, fetch, loaded
 
 if TYPE_CHECKING:
-    from loaders.load import LoadResult
     from loaders.warehouse import Target
-
-ID = columns(id="bigint")
-ONE = {"path": "rows", "data_selector": "items", "paginator": "single_page"}
-
-
-def loaded(
-    target: Target,
-    web: Web,
-    endpoint: dict[str, Any] = ONE,
-    *,
-    client: dict[str, Any] | None = None,
-    more: tuple[dict[str, Any], ...] = (),
-    at_once: int = 4,
-    **settings: Any,
-) -> LoadResult:
-    """Load one endpoint as the table `rows`."""
-    rows = {
-        "name": "rows",
-        "primary_key": "id",
-        "write_disposition": REPLACE_KEYS,
-        "columns": ID,
-        "endpoint": endpoint,
-        **settings,
-    }
-    config = {"client": {"base_url": web.url, **(client or {})}, "resources": [rows, *more]}
-
-    @dlt.source(name="web")
-    def source() -> Any:
-        return api_resources(config, Manners(patience=HASTE, at_once=at_once))
-
-    return load(source(), target=target)
-
-
-def counts(result: LoadResult) -> list[tuple[int, int, int, int]]:
-    return [(t.read, t.loaded, t.collapsed, t.rejected) for t in result.tables]
-
-
-def fetch(target: Target, sql: str) -> list[tuple[Any, ...]]:
-    with target.connect() as connection:
-        return connection.execute(sql).fetchall()
 
 
 @pytest.mark.parametrize(("name", "answer"), STYLES)
@@ -167,7 +124,7 @@ def test_a_bad_row_that_comes_twice_is_one_reject(target: Target) -> None:
     [
         (Answer({"error": "try later"}), r"has no 'items': {\"error\":\"try later\"}"),
         (Answer(b"<h1>Soon</h1>", headers={"Content-Type": "text/html"}), "text/html in place of"),
-        (Answer(b'{"items": [{"id"'), "cut off or broken"),
+        (Answer(b'{"items": [{"id"'), r"begins '{\"items\": \[{\"id\"', is cut off or broken"),
         (Answer({"why": "bad"}, status=422), r"HTTP 422 at .*api_key=\*\*\*': {\"why\": \"bad\"}"),
     ],
 )
@@ -227,6 +184,52 @@ def test_texts_arrive_in_any_encoding(duckdb_target: Target, body: Answer) -> No
     assert fetch(duckdb_target, "select name from raw_web.rows") == [("Größe",)]
 
 
+LINES = b'{"id": 1, "name": "a,b"}\n{"id": 2, "name": "c"}\n'
+TABLE = b'id,name\n1,"a,b"\n2,c\n'
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "asked"),
+    [
+        (LINES, "text/plain", "application/x-ndjson"),
+        (LINES, "application/json", "application/x-ndjson"),
+        (LINES, "application/json-seq", None),
+        (TABLE, "application/octet-stream", "text/csv"),
+        (TABLE.replace(b",", b"\t").replace(b"a\tb", b"a,b"), "text/tab-separated-values", None),
+        ('id;name\r\n1;"a,b"\r\n2;c\r\n'.encode("utf-16"), "text/csv; charset=utf-16", None),
+    ],
+)
+def test_lines_and_csv_are_read_by_whatever_name(
+    duckdb_target: Target, body: bytes, kind: str, asked: str | None
+) -> None:
+    headers = {"headers": {"Accept": asked}} if asked else {}
+    endpoint = {"path": "rows", "paginator": "single_page", **headers}
+    with Web(lambda *_: Answer(body, headers={"Content-Type": kind})) as web:
+        assert counts(loaded(duckdb_target, web, endpoint)) == [(2, 2, 0, 0)]
+    sql = "select id, name from raw_web.rows order by id"
+    assert fetch(duckdb_target, sql) == [(1, "a,b"), (2, "c")]
+
+
+def test_a_page_for_people_is_no_csv_though_csv_was_asked_for(duckdb_target: Target) -> None:
+    page = Answer(b"<h1>Soon</h1>", headers={"Content-Type": "text/html"})
+    endpoint = {"path": "rows", "paginator": "single_page", "headers": {"Accept": "text/csv"}}
+    with Web(lambda *_: page) as web, pytest.raises(LoaderError, match="text/html in place of"):
+        loaded(duckdb_target, web, endpoint)
+
+
+def test_csv_is_read_whatever_its_texts_hold(duckdb_target: Target) -> None:
+    long = "x" * 200_000
+    body = f"id,name,name\r\n1,a\u2028\x85\x0bb,c\r\n2,{long},d\r\n".encode()
+    answers = [Answer(body, headers={"Content-Type": "text/csv"})]
+    answers += [Answer(b"", headers={"Content-Type": "text/csv"})]
+    with Web(lambda web, _: answers[len(web.asked) - 1]) as web:
+        endpoint = {"path": "rows", "paginator": "single_page"}
+        assert counts(loaded(duckdb_target, web, endpoint)) == [(2, 2, 0, 0)]
+        assert counts(loaded(duckdb_target, web, endpoint)) == []
+    sql = "select id, name, name_2 from raw_web.rows order by id"
+    assert fetch(duckdb_target, sql) == [(1, "a\u2028\x85\x0bb", "c"), (2, long, "d")]
+
+
 def test_a_limit_that_is_told_by_403_is_kept_to(duckdb_target: Target) -> None:
     told = [
         Answer({"message": "secondary"}, status=403, headers={"Retry-After": "0.1"}),
@@ -281,11 +284,12 @@ def test_a_child_that_is_gone_leaves_the_others(duckdb_target: Target) -> None:
         parent = int(asked.path.split("/")[2])
         return Answer([{"id": parent * 10}], status=404 if parent == 2 else 200)
 
-    child = {"write_disposition": REPLACE_KEYS, "columns": ID, **recipe("child")}
+    child = recipe("child")
     with Web(answer) as web:
-        loaded(duckdb_target, web, more=(child,), columns=columns(id="bigint", name="text"))
+        for _ in range(2):
+            loaded(duckdb_target, web, more=(child,), columns=columns(id="bigint", name="text"))
     found = fetch(duckdb_target, "select id, _rows_name from raw_web.notes order by id")
-    assert found == [(0, "row 0"), (10, "row 1"), (30, "row 3")]
+    assert found == [("0", "row 0"), ("10", "row 1"), ("30", "row 3")]
 
 
 @pytest.mark.parametrize("is_inclusive", [True, False])
