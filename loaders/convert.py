@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from glob import glob
+from glob import escape, glob
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -76,6 +76,8 @@ def convert(
     """
     started = perf_counter()
     _writer(to)
+    _template(source)
+    _check_there(source)
     _check_whole(source)
     folder, _, name = to.rpartition("/")
     there = place(folder or ".")
@@ -124,9 +126,18 @@ def _copied(
             raise _explained(source, error, rejects) from error
 
 
+def _check_there(source: str) -> None:
+    """Look for a local source: DuckDB says what it tried, and not what is wrong."""
+    if len(urlsplit(source).scheme) <= 1 and not _local(source):
+        raise LoaderError(
+            f"Cannot convert '{source}': there is no such file. Check its path, which counts from "
+            f"'{Path.cwd()}'."
+        )
+
+
 def _check_whole(source: str) -> None:
     """Look for the end of local compressed files: DuckDB takes a gzip that is cut off for whole."""
-    for path in map(Path, sorted(glob(source))):  # noqa: PTH207 - a pattern of any folder
+    for path in _local(source):
         try:
             check_whole(path)
         except Unreadable as error:
@@ -142,6 +153,13 @@ def _reader(engine: Any, source: str, rejects: str | None) -> str:
         import fsspec
 
         engine.register_filesystem(fsspec.filesystem(scheme))
+    stored = ", store_rejects = true" if rejects else ""
+    is_one = Path(source).is_file()  # whatever signs of a pattern its name has
+    path = escape(source) if is_one else source
+    return _template(source).format(path=escaped(path), rejects=stored)
+
+
+def _template(source: str) -> str:
     plain = source.lower().removesuffix(".gz").removesuffix(".zst")
     reader = READERS.get(Path(plain).suffix)
     if reader is None:
@@ -149,8 +167,14 @@ def _reader(engine: Any, source: str, rejects: str | None) -> str:
             f"Cannot read '{source}': its name does not say what it is. Known endings: "
             f"{', '.join(READERS)}, each also with .gz or .zst."
         )
-    stored = ", store_rejects = true" if rejects else ""
-    return reader.format(path=escaped(source), rejects=stored)
+    return reader
+
+
+def _local(source: str) -> list[Path]:
+    """Return the files here that a source names."""
+    if Path(source).is_file():
+        return [Path(source)]
+    return [Path(path) for path in sorted(glob(source))]  # noqa: PTH207 - a pattern of any folder
 
 
 def _writer(name: str) -> Layout:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import glob
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -23,8 +25,18 @@ if TYPE_CHECKING:
 
 Format = Literal["csv", "json", "jsonl", "parquet"]
 ETAGS: Final = ("ETag", "etag")
-CHANGES: Final = ("mtime", "LastModified", "last_modified", "updated", "modified", "modify")
+CHANGES: Final = (
+    "mtime",
+    "LastModified",
+    "Last-Modified",
+    "last_modified",
+    "updated",
+    "modified",
+    "modify",
+)
 """Where file systems tell when a file was changed; what FTP tells is a text of digits."""
+ASKED_AT_ONCE: Final = 8
+"""Files of a web server that are asked after side by side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +101,7 @@ def find(
                 f"`url` in .dlt/config.toml, or the variable {_variable()}."
             )
         root = root.rstrip("/")
-        found = filesystem.glob(f"{glob.escape(root)}/{pattern}", detail=True)
+        found = _told(filesystem, filesystem.glob(f"{glob.escape(root)}/{pattern}", detail=True))
     there = {p[len(root) + 1 :]: info for p, info in found.items() if info["type"] == "file"}
     kinds = {path: kind_of(path) or format for path in sorted(there)}
     files = [
@@ -99,6 +111,17 @@ def find(
     ]
     unknown = [path for path, kind in kinds.items() if not kind]
     return filesystem, Listing(files=files, unknown=unknown, paths={*there})
+
+
+def _told(filesystem: AbstractFileSystem, found: dict[str, Any]) -> dict[str, Any]:
+    """Return what is told of each file, asking for it where a folder is a page of mere links."""
+    links = [path for path, info in found.items() if info["type"] == "file" and _is_link(info)]
+    with ThreadPoolExecutor(ASKED_AT_ONCE) as threads:
+        return found | dict(zip(links, threads.map(filesystem.info, links), strict=True))
+
+
+def _is_link(info: dict[str, Any]) -> bool:
+    return info["size"] is None and _first(info, (*ETAGS, *CHANGES)) is None
 
 
 @contextmanager
@@ -168,6 +191,7 @@ def _epoch(changed: Any) -> float:
     """Return a time as seconds since 1970, whatever a file system makes of times."""
     if isinstance(changed, str):
         text = f"{changed[:8]}T{changed[8:14]}" if changed[:8].isdigit() else changed
-        moment = datetime.fromisoformat(text)
+        is_http = changed[:1].isalpha()
+        moment = parsedate_to_datetime(text) if is_http else datetime.fromisoformat(text)
         changed = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return float(changed.timestamp() if hasattr(changed, "timestamp") else changed)

@@ -47,6 +47,22 @@ def test_a_gzip_that_is_cut_off_is_refused(source: Path, tmp_path: Path) -> None
     assert [file.name for file in tmp_path.iterdir()] == ["in.csv.gz"]
 
 
+@pytest.mark.parametrize("name", ["nope.csv", "no*.jsonl.gz", "nowhere/in.parquet"])
+def test_a_file_that_is_not_there_is_told(tmp_path: Path, name: str) -> None:
+    told = "there is no such file. Check its path"
+    with pytest.raises(LoaderError, match=told):
+        convert(str(tmp_path / name), str(tmp_path / "out.parquet"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_may_have_any_name(tmp_path: Path) -> None:
+    for name, rows in (("we[ir]d *.csv", "n\n1\n"), ("wei x.csv", "n\n2\n")):
+        (tmp_path / name).write_text(rows)
+    out = tmp_path / "out.jsonl"
+    convert(str(tmp_path / "we[ir]d *.csv"), str(out))
+    assert out.read_text() == '{"n":1}\n'
+
+
 def test_an_empty_text_is_no_null(tmp_path: Path) -> None:
     source, back = tmp_path / "in.csv", tmp_path / "back.csv"
     source.write_text('number,name\n1,""\n2,\n')
@@ -99,7 +115,7 @@ def bad(folder: Path) -> None:
     [
         ("in.csv.gz", "out.xls", "select 1", "Cannot write .*out.xls.*Known endings: .csv"),
         ("in.doc", "out.csv", "select 1", "Cannot read .*in.doc.*Known endings: .csv"),
-        ("no.csv", "out.csv", "select 1", "Cannot convert .*no.csv.*No files found"),
+        ("no.csv", "out.csv", "select 1", "Cannot convert .*no.csv.: there is no such file"),
         ("in.csv.gz", "out.csv", "select nothing from input", 'Cannot convert .*"nothing"'),
     ],
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,10 +14,13 @@ from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.servers import FTPServer
 
 from loaders.errors import SettingMissing, SourceUnreachable
-from tests.integration.loaders.drop_folder import DropFolder, rows
+from loaders.load import load
+from tests.integration.loaders.drop_folder import DropFolder, rows, sales_source
+from tests.integration.loaders.served import Served
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
     from loaders.warehouse import Target
@@ -90,3 +95,51 @@ def test_a_folder_that_cannot_be_read_is_told(
         folder.load_from(url.format(place=place))
     assert told.format(place=place) in str(raised.value)
     assert "wrong" not in str(raised.value)
+
+
+class Shown(Served):
+    """A web server whose page of a folder links to its files."""
+
+    def __init__(self, folder: Path, *, tells_time: bool) -> None:
+        self.folder = folder
+        self.tells_time = tells_time
+
+    def handler(self) -> Callable[..., BaseHTTPRequestHandler]:  # type: ignore[override]
+        return partial(_Quiet, directory=str(self.folder), tells_time=self.tells_time)
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def __init__(self, *given: object, tells_time: bool, directory: str) -> None:
+        self.tells_time = tells_time
+        super().__init__(*given, directory=directory)  # type: ignore[arg-type]
+
+    def send_header(self, keyword: str, value: str) -> None:
+        if keyword != "Last-Modified" or self.tells_time:
+            super().send_header(keyword, value)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("tells_time", [True, False])
+def test_files_of_a_web_server_that_change_are_read_anew(
+    folder: DropFolder, *, tells_time: bool
+) -> None:
+    with Shown(folder.path, tells_time=tells_time) as web:
+        for changed, ids, loaded in (
+            (1_700_000_000, (1,), [1]),
+            (1_700_000_000, (1,), []),
+            (1_700_000_001, (2,), [1] if tells_time else []),
+            (1_700_000_002, (2, 3), [2]),
+        ):
+            os.utime(folder.write("a.csv", rows(*ids)), (changed, changed))
+            assert [table.loaded for table in folder.load_from(web.url).tables] == loaded
+    assert folder.rows("id, _line") == [(2, 2), (3, 3)]
+
+
+def test_a_file_of_a_web_server_that_is_still_being_written_waits(folder: DropFolder) -> None:
+    os.utime(folder.write("a.csv", rows(1)), (1_700_000_000, 1_700_000_000))
+    folder.write("b.csv", rows(2))
+    with Shown(folder.path, tells_time=True) as web:
+        load(sales_source(web.url, quiet_seconds=600), target=folder.target)
+    assert folder.rows("id, _file") == [(1, "a.csv")]

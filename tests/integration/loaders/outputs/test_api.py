@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from loaders.delivery_record import DeliveryRecord
 from loaders.errors import DeliveryFailed, LoaderError
 from loaders.outputs.crm_users import decode, encode
 from loaders.senders.api import ApiSender
+from loaders.senders.breaker import Breaker
 from loaders.senders.endpoint import Endpoint, Patience, Request
 from loaders.senders.facts import Batch, KeyedOutput
 from loaders.senders.pace import Pace
@@ -106,7 +108,10 @@ def test_silence_after_applying_is_no_loss(target: Target, far_side: FarSide) ->
     assert far_side.applied_twice() == []
 
 
-def test_a_dead_service_is_let_alone(target: Target, far_side: FarSide) -> None:
+def test_a_dead_service_is_let_alone(
+    target: Target, far_side: FarSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loaders.senders.api.Breaker", partial(Breaker, cooldown=0.05))
     desire(target, 2_000)
     far_side.fault = lambda number: "503" if number > 20 else None
     patience = Patience(attempts=8, first_pause=0.01, longest_pause=0.02)
