@@ -204,7 +204,7 @@ def _run(
 ) -> list[str]:
     resources = {name: source.resources[name] for name in judged}
     notices = retype(pipeline, resources, target)
-    make_tables(pipeline, source, judged)
+    make_tables(pipeline, source, judged, anew=bool(notices))
     stored = pipeline.schemas.get(pipeline.pipeline_name)
     known = {n: t["columns"] for n, t in stored.tables.items()} if stored else {}
     takes_nul = target.kind == "duckdb"

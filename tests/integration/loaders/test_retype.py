@@ -57,6 +57,23 @@ def test_a_column_declared_otherwise_gets_its_new_type_first(
     assert load(typed(second[0], (2, second[1])), target=target).notices == ()
 
 
+@pytest.mark.parametrize("declared", [{"size": "double"}, {"size": "bigint", "color": "text"}])
+def test_a_table_is_changed_once_though_nothing_new_comes(
+    target: Target, declared: dict[str, str]
+) -> None:
+    load(typed("bigint", (1, "1")), target=target)
+
+    @dlt.source(name="world")
+    def world() -> Any:
+        given: Any = {"name": "things", "primary_key": "id", "write_disposition": REPLACE_KEYS}
+        return dlt.resource([], columns=columns(id="bigint", **declared), **given)
+
+    first, second = (load(world(), target=target) for _ in range(2))
+    assert len(first.notices) == 1
+    assert (second.notices, first.tables, second.tables) == ((), (), ())
+    assert things(target) == [(1,)]
+
+
 @pytest.mark.slow
 def test_a_type_may_go_back_and_forth(target: Target) -> None:
     for number, kind in enumerate(["bigint", "decimal(18, 2)", "bigint", "decimal(18, 2)"]):
