@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -35,6 +36,8 @@ CHANGES: Final = (
     "modify",
 )
 """Where file systems tell when a file was changed; what FTP tells is a text of digits."""
+GONE: Final = (404, 410)
+"""What a web server answers of a file that it has not."""
 ASKED_AT_ONCE: Final = 8
 """Files of a web server that are asked after side by side."""
 
@@ -101,7 +104,8 @@ def find(
                 f"`url` in .dlt/config.toml, or the variable {_variable()}."
             )
         root = root.rstrip("/")
-        found = _told(filesystem, filesystem.glob(f"{glob.escape(root)}/{pattern}", detail=True))
+        listed = filesystem.glob(f"{glob.escape(root)}/{pattern}", detail=True)
+        found = _told(filesystem, listed, format)
     there = {p[len(root) + 1 :]: info for p, info in found.items() if info["type"] == "file"}
     kinds = {path: kind_of(path) or format for path in sorted(there)}
     files = [
@@ -113,11 +117,35 @@ def find(
     return filesystem, Listing(files=files, unknown=unknown, paths={*there})
 
 
-def _told(filesystem: AbstractFileSystem, found: dict[str, Any]) -> dict[str, Any]:
-    """Return what is told of each file, asking for it where a folder is a page of mere links."""
-    links = [path for path, info in found.items() if info["type"] == "file" and _is_link(info)]
+def _told(
+    filesystem: AbstractFileSystem,
+    found: dict[str, Any],
+    format: Format | None,  # noqa: A002
+) -> dict[str, Any]:
+    """Return what is told of each file, asking for it where a folder is a page of mere links.
+
+    A link to nothing is no file.
+    """
+    links = [
+        path
+        for path, info in found.items()
+        if info["type"] == "file" and (kind_of(path) or format) and _is_link(info)
+    ]
     with ThreadPoolExecutor(ASKED_AT_ONCE) as threads:
-        return found | dict(zip(links, threads.map(filesystem.info, links), strict=True))
+        asked = dict(zip(links, threads.map(partial(_asked, filesystem), links), strict=True))
+    return {path: info for path, info in (found | asked).items() if info}
+
+
+def _asked(filesystem: AbstractFileSystem, path: str) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = filesystem.info(path)
+    except FileNotFoundError as error:  # so is told any failure
+        if getattr(error.__cause__, "status", GONE[0]) in GONE:
+            return None
+        raise SourceUnreachable(
+            f"Cannot read '{_shown(path)}': {error.__cause__}. Check the server, and load again."
+        ) from error
+    return found
 
 
 def _is_link(info: dict[str, Any]) -> bool:

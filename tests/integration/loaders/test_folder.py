@@ -117,6 +117,18 @@ class _Quiet(SimpleHTTPRequestHandler):
         if keyword != "Last-Modified" or self.tells_time:
             super().send_header(keyword, value)
 
+    def do_HEAD(self) -> None:
+        if "503" in self.path:
+            self.send_error(503)
+        else:
+            super().do_HEAD()
+
+    def do_GET(self) -> None:
+        if "503" in self.path:
+            self.send_error(503)
+        else:
+            super().do_GET()
+
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
@@ -143,3 +155,14 @@ def test_a_file_of_a_web_server_that_is_still_being_written_waits(folder: DropFo
     with Shown(folder.path, tells_time=True) as web:
         load(sales_source(web.url, quiet_seconds=600), target=folder.target)
     assert folder.rows("id, _file") == [(1, "a.csv")]
+
+
+def test_links_to_nothing_are_no_files_and_a_server_in_trouble_is_told(folder: DropFolder) -> None:
+    folder.write("a.csv", rows(1))
+    (folder.path / "gone.csv").symlink_to("nowhere")  # listed, and answered with 404
+    folder.write("notes.md", "of no format: not asked for")
+    with Shown(folder.path, tells_time=True) as web:
+        assert [table.loaded for table in folder.load_from(web.url).tables] == [1]
+        (folder.path / "503.csv").touch()
+        with pytest.raises(SourceUnreachable, match=r"503\.csv.*503"):
+            folder.load_from(web.url)
