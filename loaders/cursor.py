@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import dlt
 import duckdb
 import pyarrow as pa
-from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.extract.extractors import ImportFileMeta
 from dlt.extract.items_transform import BaseItemTransform, ItemTransform
 
@@ -143,6 +142,8 @@ def fetch_held(
 ) -> None:
     """Fill a table `held` with key and cursor of the committed rows from a cursor's value on.
 
+    The raw table is there: a load makes it before it reads, and does not begin when it is gone.
+
     Args:
         connection: where the table is made.
         shape: the raw table's shape.
@@ -163,11 +164,8 @@ def fetch_held(
         f"where {quoted(cursor)} >= %s {'' if until is None else f'and {quoted(cursor)} < %s'} "
         f"and _dlt_load_id in (select load_id from {schema}._dlt_loads where status = 0)"
     )
-    with sql_client(pipeline) as client:
-        try:
-            with client.execute_query(sql, since, *([] if until is None else [until])) as rows:
-                for held in rows.iter_arrow(ROWS_AT_ONCE):
-                    connection.register("found", held)
-                    connection.execute(f"insert into held select {columns} from found")
-        except DatabaseUndefinedRelation:
-            return
+    bounds = [since] if until is None else [since, until]
+    with sql_client(pipeline) as client, client.execute_query(sql, *bounds) as rows:
+        for held in rows.iter_arrow(ROWS_AT_ONCE):
+            connection.register("found", held)
+            connection.execute(f"insert into held select {columns} from found")

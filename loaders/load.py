@@ -20,6 +20,7 @@ from loaders.duckdb_merge import duckdb_at
 from loaders.errors import TableStopped
 from loaders.explain import explain
 from loaders.gate import Gate
+from loaders.gone import refuse_gone
 from loaders.postgres_destination import postgres_at
 from loaders.profile import var
 from loaders.quarantine import HINTS, TABLE
@@ -92,7 +93,7 @@ def load(
             pipeline = _pipeline(source, target)
             package.forget(pipeline, recorded)
             left = package.committed(pipeline)
-            notices = _finish_pending(pipeline)
+            notices = _finish_pending(pipeline, source)
             notices += _run(pipeline, source, target, judged)
             tables, news = brought(pipeline, target, judged, found, left=left)
             commit()
@@ -141,7 +142,7 @@ def declare(name: str, *, target: Target) -> None:
         source = describe_source(name)
         with target.exclusive():
             pipeline = _pipeline(source, target)
-            _finish_pending(pipeline)
+            _finish_pending(pipeline, source)
             make_tables(pipeline, source, shapes(source))
     except Exception as error:
         raise explain(error, name) from error
@@ -155,7 +156,7 @@ def settle(source: DltSource, target: Target) -> list[str]:
     """
     try:
         pipeline, judged = _pipeline(source, target), shapes(source)
-        finished = _finish_pending(pipeline)
+        finished = _finish_pending(pipeline, source)
         changed = retype(pipeline, {name: source.resources[name] for name in judged}, target)
         if changed:
             make_tables(pipeline, source, judged, anew=True)
@@ -186,12 +187,13 @@ def _pipeline(source: DltSource, target: Target) -> Pipeline:
     )
 
 
-def _finish_pending(pipeline: Pipeline) -> list[str]:
+def _finish_pending(pipeline: Pipeline, source: DltSource) -> list[str]:
     """Finish what a killed load left: extracted rows are loaded before new ones are read."""
     package.discard_spent(pipeline)
     package.mark_again(pipeline)
     pipeline.sync_destination()
     pipeline._state_restored = True  # noqa: SLF001 - run() would do the same once more
+    refuse_gone(pipeline, source)
     if not pipeline.has_pending_data:
         return []
     package.rewind(pipeline)
