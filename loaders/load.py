@@ -20,7 +20,7 @@ from loaders.duckdb_merge import duckdb_at
 from loaders.errors import TableStopped
 from loaders.explain import explain
 from loaders.gate import Gate
-from loaders.gone import refuse_gone
+from loaders.in_step import is_ahead
 from loaders.postgres_destination import postgres_at
 from loaders.profile import var
 from loaders.quarantine import HINTS, TABLE
@@ -192,13 +192,19 @@ def _finish_pending(pipeline: Pipeline, source: DltSource) -> list[str]:
     package.discard_spent(pipeline)
     package.mark_again(pipeline)
     pipeline.sync_destination()
+    notices = []
+    if is_ahead(pipeline, source):
+        keep_schemas(pipeline.drop()).sync_destination()
+        notices.append(
+            f"{source.name}: the warehouse is older than what was remembered here (was a backup "
+            "restored?): what it lacks is read again, as far as the source still has it."
+        )
     pipeline._state_restored = True  # noqa: SLF001 - run() would do the same once more
-    refuse_gone(pipeline, source)
-    if not pipeline.has_pending_data:
-        return []
-    package.rewind(pipeline)
-    pipeline.run()
-    return [f"{pipeline.pipeline_name}: an earlier load was found unfinished and was completed."]
+    if pipeline.has_pending_data:
+        package.rewind(pipeline)
+        pipeline.run()
+        notices.append(f"{source.name}: an earlier load was found unfinished and was completed.")
+    return notices
 
 
 def _run(

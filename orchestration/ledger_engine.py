@@ -104,5 +104,6 @@ def unreachable(place: str, error: SQLAlchemyError) -> LedgerFailed:
     reason = " ".join(str(getattr(error, "orig", None) or error).split()).rstrip(".?")
     return LedgerFailed(
         f"Cannot use the ledger '{place}': {reason}. Check that this server or folder can be "
-        "written to; TIDEMILL_LEDGER_URL says where it is, else TIDEMILL_POSTGRES_DSN does."
+        "written to and has room; TIDEMILL_LEDGER_URL says where it is, else "
+        "TIDEMILL_POSTGRES_DSN does."
     )

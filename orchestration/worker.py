@@ -82,11 +82,13 @@ def _answer(connection: Connection, trouble: str) -> None:
         _drop_if_empty(Path(log))
         connection.send(("outcome", outcome))
     except BaseException as error:  # noqa: BLE001  the parent decides what to do with it
-        traceback.print_exc()
         with contextlib.suppress(OSError):
             connection.send(("error", described(error)))
-    sys.stdout.flush()
-    sys.stderr.flush()
+        with contextlib.suppress(OSError):  # the disk of the log may be full
+            traceback.print_exc()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(0)
 
 

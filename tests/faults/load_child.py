@@ -102,6 +102,7 @@ def main() -> None:
     recorded = Path(folder).parent / "recorded.json"
     known = json.loads(recorded.read_text()) if recorded.exists() else {}
     result = load(source(folder, database), target=warehouse, is_recorded=known.__contains__)
+    assert not any("is older than" in notice for notice in result.notices), result.notices
     for count_ in (one for one in result.tables if one.load_id):
         known.setdefault(result.load_ids[-1], []).append(
             [count_.table, count_.read, count_.loaded, count_.collapsed, count_.rejected]

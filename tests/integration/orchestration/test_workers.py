@@ -104,6 +104,16 @@ def test_a_step_is_ended_on_request(
     assert all(is_gone(pid) for pid in pids(note))
 
 
+def test_a_step_that_fails_says_why_on_a_full_disk(
+    own_workers: Workers, request_of: RequestOf
+) -> None:
+    request = request_of("refuse")
+    request.log.parent.mkdir(parents=True, exist_ok=True)
+    request.log.symlink_to("/dev/full")
+    with pytest.raises(StepFailed, match="ConnectionError: nobody there"):
+        run(own_workers, request)
+
+
 def test_a_step_that_vanishes_is_told(own_workers: Workers, request_of: RequestOf) -> None:
     with pytest.raises(StepDied, match="The process of the step 'vanish' ended without a word"):
         run(own_workers, request_of("vanish"))

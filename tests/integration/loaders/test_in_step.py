@@ -1,14 +1,16 @@
-"""A raw table that was dropped by hand stops its source, and is told, before anything is read."""
+"""Where somebody put hands on the warehouse, a load does not go on behind what is missing."""
 
 from __future__ import annotations
 
+from shutil import copyfile
 from typing import TYPE_CHECKING
 
 import pytest
+from dlt import Pipeline
 
 from loaders.columns import columns
 from loaders.cursor import cursor
-from loaders.errors import WarehouseFailed
+from loaders.errors import LoaderError, WarehouseFailed
 from loaders.readers.database import table
 from loaders.readers.files import files
 from tests.integration.loaders.databases import counts, load_tables, rows, run
@@ -87,6 +89,45 @@ def test_a_table_that_its_source_has_no_more_may_go(duckdb_target: Target, tmp_p
     drop(target, "drop table raw_other_db.things")
     source.day(2)
     assert counts(source.load(target, "sales")) == [("sales", 1, 1, 0, 0)]
+
+
+@pytest.mark.parametrize("left_unfinished", [False, True])
+def test_after_a_backup_was_restored_what_it_lacks_is_read_again(
+    left_unfinished: bool,
+    duckdb_target: Target,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, backup = Source(tmp_path), tmp_path / "backup.duckdb"
+    path = duckdb_target.path
+    assert path
+    source.day(1)
+    source.load(duckdb_target)
+    copyfile(path, backup)
+    source.day(2)
+    source.load(duckdb_target)
+    source.day(3)
+    if left_unfinished:
+        with monkeypatch.context() as patch:
+            patch.setattr(Pipeline, "load", failing)
+            with pytest.raises(LoaderError, match="power failed"):
+                source.load(duckdb_target)
+    copyfile(backup, path)
+    result = source.load(duckdb_target)
+    assert sorted(counts(result)) == [("sales", 2, 2, 0, 0), ("things", 3, 2, 1, 0)]
+    told = "other_db: the warehouse is older than what was remembered here (was a backup restored?)"
+    assert [notice.startswith(told) for notice in result.notices] == [True]
+    for name in ("things", "sales"):
+        sql = f"select id from raw_other_db.{name} order by id"
+        assert rows(duckdb_target, sql) == [(1,), (2,), (3,)]
+    again = source.load(duckdb_target)
+    assert [count.loaded for count in again.tables] == [0] * len(again.tables)
+    assert not again.notices
+
+
+def failing(*_: object, **__: object) -> None:
+    """Fail as if in the middle of a load."""
+    raise OSError("power failed")
 
 
 def drop(target: Target, sql: str) -> None:
