@@ -11,7 +11,7 @@ import sys
 import time
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -165,10 +165,11 @@ def _fingerprint(connection: Connection, schema: str, table: str) -> tuple[int, 
     ]
     # Rejects name the page they came from, and each chain's shop has a port of its own; a user who
     # is gone from the source is so from the moment at which that was seen, by the wall clock.
-    today = datetime.now(tz=UTC).strftime("%Y-%m-")
+    now = datetime.now(tz=UTC)
+    months = "|".join({f"{day:%Y-%m-}" for day in (now - timedelta(days=1), now)})
     alike = (
         "regexp_replace(regexp_replace({}::text, '127.0.0.1:[0-9]+', 'shop'), "
-        f"'{today}[0-9]{{{{2}}}} [0-9:.]+', 'now')"
+        f"'({months})[0-9]{{{{2}}}} [0-9:.]+', 'now')"
     )
     row = f"md5(concat_ws('|', {', '.join(alike.format(name) for name in sorted(columns))}))"
     sql = (

@@ -98,7 +98,6 @@ def restored(chain: Chain, backup: str, orders: int) -> None:
         (chain.var / name).unlink(missing_ok=True)
     shutil.copy(backup, chain.var / "warehouse.duckdb")
     shutil.copy(backup.replace(".duckdb", ".ledger.sqlite"), chain.var / "ledger.sqlite")
-    shutil.rmtree(chain.var / "dlt")
     after = run(chain, "run", "nightly")
     assert sum(row["loaded"] for row in after["tables"]) == 0
     assert count(chain, "marts.fct_orders") == orders
