@@ -17,6 +17,8 @@ RAW = "raw_"
 """How the schemas of loaded sources begin."""
 TAKEN = ("staging", "intermediate", "marts", "quarantine", "outputs", "deliveries")
 """Further schemas of the warehouse."""
+SHUT = "Permission denied|not permitted|Read-only|No space left"
+"""What a file system says that lets nobody write to a file, whatever is in it."""
 
 
 class Connection:
@@ -107,9 +109,15 @@ def connect_duckdb(path: Path) -> Connection:
 
 def _unopened(path: Path, error: Exception) -> str:
     reason = str(error).splitlines()[0].rstrip(".")
+    told = f"Cannot open the warehouse '{path}': {reason}. "
+    if re.search(SHUT, reason):
+        return (
+            f"{told}Nothing in it was touched. See that this user may write to it, and that its "
+            "disk has room and is not mounted read-only."
+        )
     return (
-        f"Cannot open the warehouse '{path}': {reason}. If it is damaged, or no DuckDB file, move "
-        "it away: a load makes a new one and reads its sources from the start. Or put back a copy."
+        f"{told}If it is damaged, or no DuckDB file, move it away: a load makes a new one and "
+        "reads its sources from the start. Or put back a copy."
     )
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from loaders.errors import WarehouseFailed
 from loaders.warehouse import Target
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize("name", ["raw_drop.duckdb", "staging.duckdb", "marts.db"])
@@ -35,3 +32,10 @@ def test_an_address_that_is_none_is_told_without_its_password() -> None:
     with pytest.raises(WarehouseFailed, match="TIDEMILL_POSTGRES_DSN") as found:
         Target(name="postgres", kind="postgres", dsn=dsn).connect()
     assert "hunter2" not in str(found.value)
+
+
+@pytest.mark.skipif(not Path("/sys").is_dir(), reason="nowhere that root may not write to")
+def test_a_place_that_may_not_be_written_to_is_not_told_as_damage() -> None:
+    place = Path("/sys/warehouse.duckdb")
+    with pytest.raises(WarehouseFailed, match=r"Nothing in it was touched\. See that this user"):
+        Target(name="duckdb", kind="duckdb", path=place).connect()
