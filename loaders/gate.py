@@ -186,6 +186,7 @@ def named_apart(
         taken: names that columns of ours have.
         naming: that of the warehouse, where dlt is not extracting.
     """
+    naming = naming or dlt.current.source_schema().naming
     found = distinct(rows, partial(normalize, naming=naming), ("_dlt_load_id", *taken))
     return {
         name: f"coalesce({', '.join(map(value, sources))})" if sources[1:] else value(sources[0])

@@ -75,9 +75,9 @@ class InDuckDB:
         """Read a file; see Placer."""
         return self.placer.place(origin, kind, path, edition=edition)
 
-    def add(self, name: str, kind: str, _hint: Mapping[str, Any]) -> None:
-        """Add a column of a DuckDB type, and of a dlt hint that means the same."""
-        _add(self.connection, self.into, name, kind)
+    def add(self, kinds: Mapping[str, str], _hints: Mapping[str, Any]) -> None:
+        """Add columns of DuckDB types, and of dlt hints that mean the same."""
+        _add(self.connection, self.into, kinds)
 
     def discard(self) -> None:
         """Take out what this load has brought."""
@@ -143,10 +143,10 @@ class InPostgres:
         self.connection.execute("truncate arrived")
         return placed
 
-    def add(self, name: str, kind: str, hint: Mapping[str, Any]) -> None:
-        """Add a column of a DuckDB type, and of a dlt hint that means the same."""
-        _add(self.connection, "arrived", name, kind)
-        self.raw.add(name, hint)
+    def add(self, kinds: Mapping[str, str], hints: Mapping[str, Any]) -> None:
+        """Add columns of DuckDB types, and of dlt hints that mean the same."""
+        _add(self.connection, "arrived", kinds)
+        self.raw.add(hints)
 
     def discard(self) -> None:
         """Take out what this load has brought."""
@@ -165,5 +165,13 @@ def _prepared(connection: duckdb.DuckDBPyConnection, table: str) -> set[str]:
     return set(connection.execute(f"select * from {table} limit 0").to_arrow_table().column_names)
 
 
-def _add(connection: duckdb.DuckDBPyConnection, table: str, name: str, kind: str) -> None:
-    connection.execute(f"alter table {table} add column if not exists {quoted(name)} {kind}")
+def _add(connection: duckdb.DuckDBPyConnection, table: str, kinds: Mapping[str, str]) -> None:
+    """Add columns; a table without rows is made anew, which takes a thousand no longer than one."""
+    if connection.execute(f"select 1 from {table} limit 1").fetchone():
+        for name, kind in kinds.items():
+            connection.execute(f"alter table {table} add column {quoted(name)} {kind}")
+        return
+    there = connection.execute(f"describe {table}").fetchall()
+    columns = [f"{quoted(n)} {kind}{' not null' * (null == 'NO')}" for n, kind, null, *_ in there]
+    columns += [f"{quoted(name)} {kind}" for name, kind in kinds.items()]
+    connection.execute(f"create or replace table {table} ({', '.join(columns)})")

@@ -55,10 +55,14 @@ class RawPostgres:
         )
         return {str(name) for (name,) in self.sql.execute_sql(sql, self.schema, self.table) or []}
 
-    def add(self, name: str, hint: Mapping[str, Any]) -> None:
-        """Add a column of a dlt hint."""
-        kind = self.types.to_destination_type(hint, {"name": self.table, "columns": {name: hint}})
-        self.run(f"alter table {self.name} add column if not exists {quoted(name)} {kind}")
+    def add(self, hints: Mapping[str, Any]) -> None:
+        """Add columns of dlt hints."""
+        of: Any = {"name": self.table, "columns": hints}
+        added = [
+            f"add column if not exists {quoted(name)} {self.types.to_destination_type(hint, of)}"
+            for name, hint in hints.items()
+        ]
+        self.run(f"alter table {self.name} {', '.join(added)}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

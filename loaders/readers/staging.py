@@ -96,17 +96,17 @@ class Staging:
     def _widen(self, names: Iterable[str]) -> None:
         """Add columns that are new: declared ones as they are declared, others as text."""
         new = [name for name in names if name not in self.landing.known]
+        if not new:
+            return
         hints: dict[str, Any] = {
             name: {"data_type": "text", **self.columns.get(name, {}), "name": name} for name in new
         }
-        for name, hint in hints.items():
-            self.landing.add(name, self.shape.types.get(name, "varchar"), hint)
+        self.landing.add({name: self.shape.types.get(name, "varchar") for name in new}, hints)
         self.landing.known.update(new)
-        if new:
-            table: Any = {"name": self.shape.table, "columns": hints}
-            dlt.current.source_schema().update_table(table)
-            told = widened({name: hint["data_type"] for name, hint in hints.items()})
-            tally().note(self.shape.table, f" {told}")
+        table: Any = {"name": self.shape.table, "columns": hints}
+        dlt.current.source_schema().update_table(table)
+        told = widened({name: hint["data_type"] for name, hint in hints.items()})
+        tally().note(self.shape.table, f" {told}")
 
     def read(self, file: File, edition: int) -> None:
         """Read one file.
@@ -165,7 +165,10 @@ class Staging:
         """Place a file within the memory that is meant for it; one of very wide rows beyond."""
         try:
             return place(path)
-        except duckdb.OutOfMemoryException:
+        except (duckdb.OutOfMemoryException, duckdb.TransactionException) as error:
+            is_commit = isinstance(error, duckdb.TransactionException)
+            if is_commit and "block of size" not in str(error):  # a commit lacks it by another name
+                raise
             self.connection.execute(f"set memory_limit = '{default_memory()}'")
             return place(path)
 
