@@ -86,7 +86,7 @@ def _rule(source: DltSource, resource: DltResource, known: TTableSchemaColumns) 
     if mode not in POLICIES:
         raise ValueError(
             f"Unknown schema contract '{contract}' of '{resource.name}'. Use EVOLVE, FREEZE or "
-            "QUARANTINE of loaders.drift."
+            "QUARANTINE of loaders.drift; a Pydantic model sets one of its own where you name none."
         )
     declared = resource.compute_table_schema()["columns"]
     return Rule(policy=POLICIES[mode], known=frozenset([*declared, *known]))

@@ -72,7 +72,12 @@ def empty_rows(shape: Shape) -> pa.Table:
 
 
 def shape(resource: DltResource, rule: Rule = ANYTHING) -> Shape | None:
-    """Return the shape that a dlt resource declares; None where it declares no columns."""
+    """Return the shape that a dlt resource declares.
+
+    None where it declares no columns, or names its table by what is in each row.
+    """
+    if callable(resource.table_name):
+        return None
     hints = resource.compute_table_schema()
     types = {
         named(name): duckdb_type(column)

@@ -21,6 +21,7 @@ from loaders.errors import TableStopped
 from loaders.explain import explain
 from loaders.gate import Gate
 from loaders.in_step import is_ahead
+from loaders.plain import Count
 from loaders.postgres_destination import postgres_at
 from loaders.profile import var
 from loaders.quarantine import HINTS, TABLE
@@ -222,6 +223,9 @@ def _run(
         add_table(resource, TABLE, HINTS)  # gate one, and behind the cursor what is there already
         resource.add_step(Gate(found))
         guard(resource, found)
+    for name, resource in source.selected_resources.items():
+        if name not in judged:
+            resource.add_step(Count(resource))
     feed_children(source.selected_resources, judged)
     pipeline.run(source, **file_format(pipeline, "parquet")).raise_on_failed_jobs()
     return notices

@@ -154,6 +154,12 @@ def new_columns(package: LoadPackageInfo, source: str) -> Iterator[str]:
 def _sent_rows(
     package: LoadPackageInfo, table: str, shape: Shape | None, counts: Mapping[str, int]
 ) -> int:
+    if counts.get("plain"):  # so many at most
+        is_sent = any(
+            job.job_file_info.table_name == table for job in package.jobs["completed_jobs"]
+        )
+        has_load = is_sent and "_dlt_load_id" in package.schema.get_table_columns(table)
+        return counts["read"] if has_load else 0
     if counts.get("placed"):
         return counts["placed"]  # the warehouse read the source itself
     return _distinct_rows(package, table, shape)
