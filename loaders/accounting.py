@@ -130,9 +130,8 @@ def table_counts(
     for table, found in sorted(tally.items()):
         loaded = found["distinct"]
         is_plain = bool(found.get("plain"))  # dlt told its columns, and merged its rows
-        if is_newest and (
-            loaded or not is_plain
-        ):  # a later load may have put its rows in the place of these
+        # a later load may have put its rows in the place of these
+        if is_newest and (loaded or not is_plain):
             there = _loaded(source, table, load_id, connection)
             loaded = there if is_plain else loaded
             _check(source, table, load_id, found=there, expected=loaded)

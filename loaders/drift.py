@@ -22,6 +22,8 @@ FREEZE: Final[TSchemaContract] = {"columns": "freeze"}
 QUARANTINE: Final[TSchemaContract] = {"columns": "discard_row"}
 """A row with something in a new column goes to `_rejects`."""
 POLICIES: Final = {"evolve": EVOLVE, "freeze": FREEZE, "discard_row": QUARANTINE}
+MOST_NAMED: Final = 20
+"""New columns that are named when there are more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +100,8 @@ def widened(types: Mapping[str, str]) -> str:
         ((name, kind),) = types.items()
         return f"has a new column '{name}' ({kind})."
     kinds = set(types.values())
-    if len(kinds) == 1:
-        return f"has {len(types)} new columns, as {kinds.pop()}: {', '.join(types)}."
-    named = ", ".join(f"{name} ({kind})" for name, kind in types.items())
-    return f"has {len(types)} new columns: {named}."
+    names = [name if len(kinds) == 1 else f"{name} ({kind})" for name, kind in types.items()]
+    told = ", ".join(names[:MOST_NAMED])
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    of_one = f", as {kinds.pop()}" if len(kinds) == 1 else ""
+    return f"has {len(names):,} new columns{of_one}: {told}{more}."

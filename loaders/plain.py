@@ -46,4 +46,9 @@ def _of_load(item: Any, load_id: str) -> tuple[Any, int]:
         return item.append_column("_dlt_load_id", ids), item.num_rows
     if hasattr(item, "assign"):  # a DataFrame of pandas
         return item.assign(_dlt_load_id=load_id), len(item)
-    return item, len(item) if isinstance(item, list) else 1
+    if not isinstance(item, list):
+        return item, 1
+    if not item or isinstance(item[0], dict):
+        return item, len(item)
+    pages = [_of_load(page, load_id) for page in item]
+    return [page for page, _ in pages], sum(rows for _, rows in pages)

@@ -46,9 +46,11 @@ def test_dicts_are_counted_and_typed_by_dlt(target: Target) -> None:
 
 def test_arrow_tables_know_their_load(target: Target) -> None:
     page = pa.table({"id": [1, 2], "share": [0.5, 1.5]})
-    rows = dlt.resource([page, page.to_batches()[0]], name="rows")
+    pages = [page, page.to_batches()[0]]
+    rows = dlt.resource(pages, name="rows")
     assert counted(target, rows) == {"rows": (4, 4, 0, 0)}
-    assert counted(target, rows) == {"rows": (4, 4, 0, 0)}
+    together = dlt.resource(lambda: iter([pages]), name="rows")
+    assert counted(target, together) == {"rows": (4, 4, 0, 0)}
     with target.connect() as connection:
         assert connection.scalar("select count(distinct _dlt_load_id) from raw_plain.rows") == 2
 
