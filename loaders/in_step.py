@@ -14,7 +14,6 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from loaders.errors import WarehouseFailed
 from loaders.quarantine import TABLE as REJECTS
-from loaders.raw_client import destination_client
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,25 +22,27 @@ if TYPE_CHECKING:
     from dlt.extract import DltSource
 
 
-def is_ahead(pipeline: Pipeline, source: DltSource) -> bool:
-    """Tell whether this machine remembers more than the warehouse and what waits to be loaded.
+def check_tables(client: Any, pipeline: Pipeline, source: DltSource) -> None:
+    """Look whether the tables that committed loads filled are there.
 
     Args:
+        client: dlt's, of the warehouse.
         pipeline: the source's, synchronised with the warehouse.
         source: whose tables are looked for; those of resources that it has no more may go.
 
     Raises:
-        WarehouseFailed: a table that committed loads filled is gone; what to do.
+        WarehouseFailed: one is gone; what to do.
     """
     schema = pipeline.schemas.get(pipeline.pipeline_name)
-    if schema is None:
-        return False
-    with destination_client(pipeline) as client:
-        if gone := _gone(client, schema, source.resources.keys()):
-            raise WarehouseFailed(_told(source.name, pipeline.dataset_name, gone))
-        version = _stored_version(client, pipeline.pipeline_name)
+    if schema and (gone := _gone(client, schema, source.resources.keys())):
+        raise WarehouseFailed(_told(source.name, pipeline.dataset_name, gone))
+
+
+def is_ahead(client: Any, pipeline: Pipeline) -> bool:
+    """Tell whether this machine remembers more than the warehouse and what waits to be loaded."""
+    stored = _stored_version(client, pipeline.pipeline_name)
     waiting = [*pipeline.list_extracted_load_packages(), *pipeline.list_normalized_load_packages()]
-    return version is not None and pipeline.state["_state_version"] > version + len(waiting)
+    return stored is not None and pipeline.state["_state_version"] > stored + len(waiting)
 
 
 def _stored_version(client: Any, name: str) -> int | None:

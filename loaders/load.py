@@ -20,11 +20,12 @@ from loaders.duckdb_merge import duckdb_at
 from loaders.errors import TableStopped
 from loaders.explain import explain
 from loaders.gate import Gate
-from loaders.in_step import is_ahead
+from loaders.in_step import check_tables, is_ahead
 from loaders.plain import Count
 from loaders.postgres_destination import postgres_at
 from loaders.profile import var
 from loaders.quarantine import HINTS, TABLE
+from loaders.raw_client import destination_client
 from loaders.raw_tables import file_format, make_tables, shapes
 from loaders.registry import describe_source, find_source
 from loaders.resolved import keep_schemas
@@ -194,7 +195,10 @@ def _finish_pending(pipeline: Pipeline, source: DltSource) -> list[str]:
     package.mark_again(pipeline)
     pipeline.sync_destination()
     notices = []
-    if is_ahead(pipeline, source):
+    with destination_client(pipeline) as client:
+        check_tables(client, pipeline, source)
+        has_gone_back = is_ahead(client, pipeline)
+    if has_gone_back:
         keep_schemas(pipeline.drop()).sync_destination()
         notices.append(
             f"{source.name}: the warehouse is older than what was remembered here (was a backup "

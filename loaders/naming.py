@@ -80,3 +80,16 @@ def _plain(identifier: str) -> str:
     """Return a name without the accents of Latin letters."""
     apart = unicodedata.normalize("NFD", identifier.strip().translate(LATIN))
     return unicodedata.normalize("NFC", ACCENTED.sub(r"\1", apart))
+
+
+def numbered(names: list[str]) -> list[str]:
+    """Number columns of the same name, and name those without; DuckDB takes no note of capitals."""
+    given = [name or f"column_{position}" for position, name in enumerate(names, 1)]
+    found, used = dict(enumerate(given)), set[str]()
+    for at in sorted(found, key=lambda at: given[at] != given[at].lower()):
+        number = 1
+        while found[at].lower() in used:
+            number += 1
+            found[at] = f"{given[at]}_{number}"
+        used.add(found[at].lower())
+    return list(found.values())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from loaders.addresses import shown_url
 from loaders.errors import SourceUnreachable
 from loaders.exact import parsed
+from loaders.naming import numbered
 
 if TYPE_CHECKING:
     import requests
@@ -106,10 +107,8 @@ def _csv(text: str) -> list[Any]:
     first = text.lstrip().partition("\n")[0]
     between = max(DELIMITERS, key=first.count)
     lines = csv.reader(StringIO(text, newline=""), strict=True, delimiter=between)
-    names, *rows = [row for row in lines if row] or [[]]
-    names = [
-        f"{name}_{number}" if name in names[:number] else name for number, name in enumerate(names)
-    ]
+    header, *rows = [row for row in lines if row] or [[]]
+    names = numbered(header)
     return [
         dict(zip(names, (value or None for value in row), strict=True))
         if len(row) == len(names)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from loaders.columns import literal, quoted
+from loaders.naming import numbered
 from loaders.readers.feed import CODECS, Unreadable, opened
 
 if TYPE_CHECKING:
@@ -195,20 +196,7 @@ def _header(path: Path, options: CsvOptions) -> list[str]:
             raise Unreadable(str(error)) from error
     if any("\0" in name for name in first):
         raise Unreadable("its first line is no text")
-    return _distinct([name.strip() for name in first])
-
-
-def _distinct(names: list[str]) -> list[str]:
-    """Number columns of the same name, and name those without; DuckDB takes no note of capitals."""
-    given = [name or f"column_{position}" for position, name in enumerate(names, 1)]
-    found, used = dict(enumerate(given)), set[str]()
-    for at in sorted(found, key=lambda at: given[at] != given[at].lower()):
-        number = 1
-        while found[at].lower() in used:
-            number += 1
-            found[at] = f"{given[at]}_{number}"
-        used.add(found[at].lower())
-    return list(found.values())
+    return numbered([name.strip() for name in first])
 
 
 def sql_list(texts: Sequence[str]) -> str:

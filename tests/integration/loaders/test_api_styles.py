@@ -1,4 +1,4 @@
-"""APIs of every style give each of their rows once; what is no page is told, and never an end."""
+"""APIs of every style give each of their rows once."""
 
 from __future__ import annotations
 
@@ -120,39 +120,6 @@ def test_a_bad_row_that_comes_twice_is_one_reject(target: Target) -> None:
     assert fetch(target, sql) == [(2, 2)]
 
 
-@pytest.mark.parametrize(
-    ("answer", "told"),
-    [
-        (Answer({"error": "try later"}), r"has no 'items': {\"error\":\"try later\"}"),
-        (Answer(b"<h1>Soon</h1>", headers={"Content-Type": "text/html"}), "text/html in place of"),
-        (Answer(b'{"items": [{"id"'), r"begins '{\"items\": \[{\"id\"', is cut off or broken"),
-        (Answer({"why": "bad"}, status=422), r"HTTP 422 at .*api_key=\*\*\*': {\"why\": \"bad\"}"),
-    ],
-)
-def test_what_is_no_page_is_told_and_is_no_end(
-    duckdb_target: Target, answer: Answer, told: str
-) -> None:
-    with Web(lambda *_: answer) as web, pytest.raises(LoaderError, match=told) as error:
-        loaded(duckdb_target, web, {**ONE, "params": {"api_key": "hidden"}})
-    assert "hidden" not in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("answer", "endpoint"),
-    [
-        (Answer(status=204), ONE),
-        (Answer({"items": []}), ONE),
-        (Answer({"items": None}), ONE),
-        (Answer({"kind": "list"}), {**ONE, "data_selector": "items[*]"}),
-    ],
-)
-def test_an_empty_page_is_one(
-    duckdb_target: Target, answer: Answer, endpoint: dict[str, Any]
-) -> None:
-    with Web(lambda *_: answer) as web:
-        assert counts(loaded(duckdb_target, web, endpoint)) == []
-
-
 def test_an_answer_whose_rows_are_not_named_is_not_guessed_at(duckdb_target: Target) -> None:
     endpoint = {"path": "rows", "paginator": "single_page"}
     with Web(lambda *_: {"id": 1, "tags": ["a"]}) as web:
@@ -169,66 +136,6 @@ def test_a_page_that_comes_for_ever_is_told(duckdb_target: Target) -> None:
         with pytest.raises(SourceRefused, match="the same 3 rows came 3 times"):
             loaded(duckdb_target, web, {**ONE, "paginator": pages})
         assert len(web.asked) == 3
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        Answer('{"items": [{"id": 1, "name": "Größe"}]}'.encode("latin-1")),
-        Answer('\ufeff{"items": [{"id": 1, "name": "Größe"}]}'.encode()),
-    ],
-)
-def test_texts_arrive_in_any_encoding(duckdb_target: Target, body: Answer) -> None:
-    kind = "application/json" + ("" if b"\xef" in body.body else "; charset=ISO-8859-1")
-    with Web(lambda *_: body._replace(headers={"Content-Type": kind})) as web:
-        loaded(duckdb_target, web)
-    assert fetch(duckdb_target, "select name from raw_web.rows") == [("Größe",)]
-
-
-LINES = b'{"id": 1, "name": "a,b"}\n{"id": 2, "name": "c"}\n'
-TABLE = b'id,name\n1,"a,b"\n2,c\n'
-
-
-@pytest.mark.parametrize(
-    ("body", "kind", "asked"),
-    [
-        (LINES, "text/plain", "application/x-ndjson"),
-        (LINES, "application/json", "application/x-ndjson"),
-        (LINES, "application/json-seq", None),
-        (TABLE, "application/octet-stream", "text/csv"),
-        (TABLE.replace(b",", b"\t").replace(b"a\tb", b"a,b"), "text/tab-separated-values", None),
-        ('id;name\r\n1;"a,b"\r\n2;c\r\n'.encode("utf-16"), "text/csv; charset=utf-16", None),
-    ],
-)
-def test_lines_and_csv_are_read_by_whatever_name(
-    duckdb_target: Target, body: bytes, kind: str, asked: str | None
-) -> None:
-    headers = {"headers": {"Accept": asked}} if asked else {}
-    endpoint = {"path": "rows", "paginator": "single_page", **headers}
-    with Web(lambda *_: Answer(body, headers={"Content-Type": kind})) as web:
-        assert counts(loaded(duckdb_target, web, endpoint)) == [(2, 2, 0, 0)]
-    sql = "select id, name from raw_web.rows order by id"
-    assert fetch(duckdb_target, sql) == [(1, "a,b"), (2, "c")]
-
-
-def test_a_page_for_people_is_no_csv_though_csv_was_asked_for(duckdb_target: Target) -> None:
-    page = Answer(b"<h1>Soon</h1>", headers={"Content-Type": "text/html"})
-    endpoint = {"path": "rows", "paginator": "single_page", "headers": {"Accept": "text/csv"}}
-    with Web(lambda *_: page) as web, pytest.raises(LoaderError, match="text/html in place of"):
-        loaded(duckdb_target, web, endpoint)
-
-
-def test_csv_is_read_whatever_its_texts_hold(duckdb_target: Target) -> None:
-    long = "x" * 200_000
-    body = f"id,name,name\r\n1,a\u2028\x85\x0bb,c\r\n2,{long},d\r\n".encode()
-    answers = [Answer(body, headers={"Content-Type": "text/csv"})]
-    answers += [Answer(b"", headers={"Content-Type": "text/csv"})]
-    with Web(lambda web, _: answers[len(web.asked) - 1]) as web:
-        endpoint = {"path": "rows", "paginator": "single_page"}
-        assert counts(loaded(duckdb_target, web, endpoint)) == [(2, 2, 0, 0)]
-        assert counts(loaded(duckdb_target, web, endpoint)) == []
-    sql = "select id, name, name_2 from raw_web.rows order by id"
-    assert fetch(duckdb_target, sql) == [(1, "a\u2028\x85\x0bb", "c"), (2, long, "d")]
 
 
 def test_a_limit_that_is_told_by_403_is_kept_to(duckdb_target: Target) -> None:
