@@ -207,7 +207,7 @@ class Judge:
             typed=frozenset(typed),
             fit=frozenset(fit),
             times=times,
-            decimals=frozenset(n for n, kind in self.kinds.items() if kind == DECIMAL),
+            decimals=frozenset(n for n, kind in self.kinds.items() if kind == DECIMAL) - typed,
         )
         return fields, shape
 

@@ -47,6 +47,42 @@ def test_vanished_rows_stay_in_raw_marked_and_are_counted(things: str, target: T
     assert counts(sweep(target, things)) == []
 
 
+WIDE = columns(
+    id="bigint",
+    price="decimal(20, 6)",
+    share="double",
+    small="double",
+    is_open="boolean",
+    day="date",
+    seen_at="timestamp",
+    note="text",
+    raw="text",
+    updated_at="timestamp",
+)
+
+
+def test_a_vanished_row_keeps_its_values_of_every_type(database: str, target: Target) -> None:
+    binary = "bytea" if database.startswith("postgres") else "blob"
+    run(
+        database,
+        "create table things (id integer primary key, price decimal(20, 6), "
+        "share double precision, small real, is_open boolean, day date, seen_at timestamp null, "
+        f"note varchar(50), raw {binary}, updated_at timestamp null)",
+        "insert into things select 1, 12345678.100001, 0.1, 0.1, true, '2024-02-29', "
+        "'2024-01-01 10:00:00.123456', '0.10', null, '2024-01-01 10:00:00'",
+        "insert into things select 2, -0.5, null, 2.5, false, null, null, '', null, null",
+        "insert into things select 3, 7, 1e300, null, null, '1999-12-31', null, null, null, "
+        "'2024-01-02 10:00:00'",
+    )
+    assert counts(sweep(target, database, columns=WIDE)) == [("things", 3, 3, 0, 0)]
+    names = ", ".join(WIDE)
+    before = rows(target, f"select {names} from raw_other_db.things order by id")
+    run(database, "delete from things where id in (1, 2)")
+    assert counts(sweep(target, database, columns=WIDE)) == [("things", 3, 2, 1, 0)]
+    assert rows(target, f"select {names} from raw_other_db.things order by id") == before
+    assert rows(target, LIVE) == [(3,)]
+
+
 def test_a_row_that_is_there_again_is_live_again(things: str, duckdb_target: Target) -> None:
     sweep(duckdb_target, things)
     run(things, "delete from things where id = 3")
