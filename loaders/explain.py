@@ -27,6 +27,7 @@ NOT_TO_US = "authenticat|nopermission|no permission|access_?refused|password"
 NOT_AS_ASKED = {"ResponseError", "ChannelClosedByBroker"}
 SERVER_SIDE = 500
 TOO_MANY = 429
+NO_ROOM = "No space left"
 
 
 def explain(error: BaseException, source: str) -> LoaderError:
@@ -76,6 +77,8 @@ def _not_taken(failed: Any, root: BaseException, source: str) -> LoaderError:
     """Tell why the warehouse did not take what was loaded, and the way out."""
     said = re.findall(r"(?m)^[\w.]*(?:Exception|Error): (.+)$", str(root))
     reason = said[-1].rstrip(".") if said else first_line(root)
+    if NO_ROOM in reason:
+        return _disk_full(reason)
     told = f"The warehouse did not take what '{source}' brought: {reason}. "
     if not failed.pipeline.has_pending_data:
         return WarehouseFailed(
@@ -182,13 +185,16 @@ def _tell_duckdb(cause: BaseException, source: str) -> LoaderError | None:
             "Cannot open the warehouse: another process has the DuckDB file open. Close it, or "
             f"read the published copy instead, which is never locked. {_safe(source)}"
         )
-    if "No space left" in text:
+    if NO_ROOM in text:
         return _disk_full(text)
     return None
 
 
-def _tell_psycopg2(cause: BaseException, source: str) -> LoaderError | None:
-    if type(cause).__name__ not in {"OperationalError", "InterfaceError", "DiskFull"}:
+def _tell_postgres(cause: BaseException, source: str) -> LoaderError | None:
+    """Tell what the warehouse said; what a source of PostgreSQL's says is told where it is read."""
+    if NO_ROOM in str(cause):
+        return _disk_full(first_line(cause))
+    if type(cause).__name__ not in {"OperationalError", "InterfaceError"}:
         return None
     return WarehouseFailed(f"The warehouse does not answer: {first_line(cause)}. {_safe(source)}")
 
@@ -202,7 +208,8 @@ _TELLERS = {
     "cimpl": _tell_queue,  # confluent_kafka
     "duckdb": _tell_duckdb,
     "_duckdb": _tell_duckdb,
-    "psycopg2": _tell_psycopg2,
+    "psycopg2": _tell_postgres,
+    "adbc_driver_manager": _tell_postgres,
 }
 
 

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
-import subprocess
 import threading
 import time
-from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
-import psycopg2
 import pytest
 
 from demo.api.faults import Faults
@@ -23,6 +17,9 @@ from tests.faults.driver import batter, compare, databases, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.faults.small import Small
 
 pytestmark = pytest.mark.endurance
 
@@ -150,67 +147,34 @@ def test_two_jobs_at_once_wait_for_each_other(settled: tuple[Chain, Chain]) -> N
     ends_as_twin(disturbed, twin)
 
 
-@pytest.fixture
-def small() -> Iterator[Path]:
-    """A file system of 160 MB."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system")
-    folder = Path(mkdtemp(prefix="tidemill-small-"))
-    mount = ["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", str(folder)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("this machine lets nobody mount a small file system")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-        folder.rmdir()
-
-
-def test_a_full_disk(tmp_path: Path, small: Path) -> None:
-    variables = {"TIDEMILL_DUCKDB_PATH": str(small / "warehouse.duckdb")}
+def test_a_full_disk(tmp_path: Path, small: Small) -> None:
+    variables = {"TIDEMILL_DUCKDB_PATH": str(small.folder / "warehouse.duckdb")}
     disturbed = Chain(var=tmp_path / "disturbed", variables=variables)
     twin = Chain(var=tmp_path / "twin")
     with disturbed, twin:
         _fill_and_free(disturbed, twin, small)
 
 
-def test_a_full_disk_of_the_database(tmp_path: Path, small: Path) -> None:
+def test_a_full_disk_of_the_database(tmp_path: Path, small: Small) -> None:
     """All of the warehouse is on the small disk; the server's own files and its log are not."""
     with databases("postgres") as (first, second):
         assert first
-        _move(first, small)
+        small.take(first.replace("/disturbed?", "/twin?"), "disturbed")
         disturbed = Chain(var=tmp_path / "disturbed", dsn=first)
         twin = Chain(var=tmp_path / "twin", dsn=second)
         with disturbed, twin:
             _fill_and_free(disturbed, twin, small)
 
 
-def _move(dsn: str, small: Path) -> None:
-    """Have the database `disturbed` keep its tables in a folder."""
-    small.chmod(0o755)
-    shutil.chown(small, "pgserver")
-    with closing(psycopg2.connect(dsn.replace("/disturbed?", "/twin?"))) as admin:
-        admin.autocommit = True
-        admin.cursor().execute(f"create tablespace small location '{small}'")
-        admin.cursor().execute("alter database disturbed set tablespace small")
-
-
-def _fill_and_free(disturbed: Chain, twin: Chain, small: Path) -> None:
+def _fill_and_free(disturbed: Chain, twin: Chain, small: Small) -> None:
     next_day(disturbed, twin)
     if disturbed.dsn:
         disturbed.complete()  # the ledger is in the database, and is there
         next_day(disturbed, twin)
-    filler = small / "filler"
-    with filler.open("wb") as file:
-        while True:
-            try:
-                file.write(b"\0" * 2**16)
-                file.flush()
-            except OSError:
-                break
+    small.fill()
     told = fails(disturbed)
     assert "FAILED" in told or "Cannot use the ledger" in told
-    filler.unlink()
+    small.free()
     ends_as_twin(disturbed, twin)
 
 
