@@ -45,8 +45,11 @@ def find_source(name: str, settings: Mapping[str, Any] | None = None) -> DltSour
     factory = getattr(importlib.import_module(SOURCES[name]), name)
     known = inspect.signature(factory).parameters
     for setting in (settings or {}).keys() - known.keys():
-        told = f"The source '{name}' has no setting '{setting}'. It has {', '.join(known)}."
-        raise SettingMissing(told)
+        raise SettingMissing(
+            f"The source '{name}' has no setting '{setting}'. It has {', '.join(known) or 'none'}. "
+            f"Make it an argument of `{name}` in {SOURCES[name]}, and hand it to its tables, as "
+            "loaders/sources/shop_db.py does."
+        )
     try:
         source: DltSource = factory(**(settings or {}))
     except Exception as error:

@@ -38,7 +38,7 @@ def load(request: Request, emit: Emit) -> Outcome:
 def sweep(request: Request, emit: Emit) -> Outcome:
     """Load one source, and compare all its keys with those of the raw tables."""
     source, _, option = request.argument.partition(" ")
-    wanted = {"sweep_deletes": True, "allow_shrink": option == SHRINK}
+    wanted = {"sweep_deletes": True, **({"allow_shrink": True} if option == SHRINK else {})}
     return _load(source, request, emit, {**settings(request), **wanted})
 
 

@@ -113,12 +113,15 @@ def table(
 def _refused(name: str, refusal: str, cursor: Incremental[Any] | None) -> DltResource:
     """Return a resource that stops, and with it no other table, when its turn comes."""
 
-    def rows(cursor: Incremental[Any] | None = None) -> Any:
-        del cursor  # by which a backfill cuts its windows
+    def rows() -> Any:
         raise TableRefused(refusal, table=name)
         yield
 
-    resource: Any = dlt.resource(rows, name=name)
+    def cut(cursor: Incremental[Any]) -> Any:
+        del cursor  # by which a backfill cuts its windows
+        yield from rows()
+
+    resource: Any = dlt.resource(rows if cursor is None else cut, name=name)
     made: DltResource = resource() if cursor is None else resource(cursor=cursor)
     return made
 

@@ -182,7 +182,7 @@ def test_what_cannot_be_filled_is_told(past: str, duckdb_target: Target) -> None
     with pytest.raises(SettingMissing, match=r"has no table 'thongs'. It has things"):
         next(backfill(plan, target=duckdb_target))
     plan = Plan(source="past_db", table="things", windows=YEAR, settings={"bach_size": 1})
-    with pytest.raises(SettingMissing, match=r"has no setting 'bach_size'. It has parallel"):
+    with pytest.raises(SettingMissing, match=r"'bach_size'. It has parallel, batch_size. Make it "):
         next(backfill(plan, target=duckdb_target))
 
 

@@ -133,8 +133,9 @@ def test_a_table_that_is_gone_stops_alone(duckdb_target: Target, tmp_path: Path)
     assert rows(duckdb_target, "select count(*) from raw_other_db.first") == [(1,)]
 
 
+@pytest.mark.parametrize("by", ["v", None])
 def test_one_of_reflected_tables_that_is_gone_stops_alone(
-    duckdb_target: Target, tmp_path: Path
+    duckdb_target: Target, tmp_path: Path, by: str | None
 ) -> None:
     url = f"sqlite:///{tmp_path / 'source.sqlite'}"
     names = ("first", "second", "third")
@@ -144,7 +145,13 @@ def test_one_of_reflected_tables_that_is_gone_stops_alone(
 
     def resources() -> Any:
         return [
-            table(name, url, key="id", columns=reflected(url, name) | more, cursor=cursor("v"))
+            table(
+                name,
+                url,
+                key="id",
+                columns=reflected(url, name) | more,
+                cursor=cursor(by) if by else None,
+            )
             for name in names
         ]
 
