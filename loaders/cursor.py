@@ -7,7 +7,7 @@ are compared, by key and cursor, with those that committed loads brought.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -20,6 +20,7 @@ from dlt.extract.items_transform import BaseItemTransform, ItemTransform
 from loaders.accounting import tally
 from loaders.columns import named, quoted
 from loaders.raw_client import current_pipeline, sql_client
+from loaders.windows import moment
 
 if TYPE_CHECKING:
     from dlt.extract import DltResource, Incremental
@@ -43,13 +44,27 @@ def cursor(column: str, *, lag: float = 0, initial_value: Any = None) -> Increme
         column: a column that grows with every change of a row, such as `updatedAt`.
         lag: how far behind the last value to read again, in seconds for timestamps: the longest
             time that a transaction of the source stays open.
-        initial_value: where the first load begins; without one, at the beginning.
+        initial_value: where the first load begins, such as "2026-01-31" (UTC); without one, at
+            the beginning.
     """
     return dlt.sources.incremental(
         named(column),
         initial_value=initial_value,
         lag=lag or None,
     )
+
+
+def begin_as(cursor: Incremental[Any], kind: str) -> None:
+    """Give where a cursor begins the type of its column, with whose values dlt compares it.
+
+    Raises:
+        SettingMissing: it is a text that is no time.
+    """
+    begin = cursor.initial_value
+    if kind not in ("timestamp", "date") or not isinstance(begin, str | date):
+        return
+    found = moment(str(begin))
+    cursor.initial_value = cursor.start_value = found if kind == "timestamp" else found.date()
 
 
 def guard(resource: DltResource, shape: Shape) -> None:

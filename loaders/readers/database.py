@@ -10,6 +10,7 @@ from dlt.extract.utils import wrap_parallel_iterator
 from loaders.accounting import tally
 from loaders.columns import columns as declared
 from loaders.columns import latest_first, named, word
+from loaders.cursor import begin_as
 from loaders.dispositions import REPLACE_KEYS
 from loaders.drift import contracted
 from loaders.errors import SettingMissing, TableRefused
@@ -90,6 +91,7 @@ def table(
     if marks and marks not in shape:
         shape.update(declared(**{marks: "timestamp"}))
     if cursor is not None:
+        begin_as(cursor, shape[column or ""]["data_type"] or "")
         shape = latest_first(shape, cursor.cursor_path)
     reading = Reading(
         name=name,

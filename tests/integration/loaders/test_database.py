@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,20 @@ def test_ties_at_the_boundary_are_neither_lost_nor_doubled(
     assert counts(by_cursor(duckdb_target, things)) == [("things", 3, 1, 2, 0)]
     assert rows(duckdb_target, KEYS) == [(1,), (2,), (3,), (4,)]
     assert rows(duckdb_target, "select name from raw_other_db.things where id = 2") == [("TWO",)]
+
+
+@pytest.mark.parametrize(
+    "begin",
+    ["2024-01-01T11:00", date(2024, 1, 1), datetime(2024, 1, 1, 10, 30)],  # noqa: DTZ001
+)
+def test_a_first_load_begins_where_it_is_told(
+    things: str, duckdb_target: Target, begin: object
+) -> None:
+    run(things, "insert into things values (4, 'four', 4, '2023-12-31 23:59:59')")
+    since = cursor("updated_at", initial_value=begin)
+    result = load_table(duckdb_target, things, columns=THINGS, cursor=since)
+    expected = 3 if type(begin) is date else 2
+    assert counts(result) == [("things", expected, expected, 0, 0)]
 
 
 def test_a_late_commit_is_caught_by_the_lag(things: str, duckdb_target: Target) -> None:
