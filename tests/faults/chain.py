@@ -13,12 +13,15 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import psutil
 
 from demo.shop import Shop
 from loaders.connection import Connection, connect_duckdb, connect_postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = [
@@ -117,15 +120,7 @@ class Chain:
     def tables(self) -> dict[str, tuple[int, str]]:
         """Return the count and the fingerprint of every table's rows, whatever their order."""
         with self.connect() as connection:
-            connection.execute("set timezone = 'UTC'")
-            names = connection.execute(
-                "select table_schema, table_name from information_schema.tables order by 1, 2"
-            ).fetchall()
-            return {
-                f"{schema}.{table}": _fingerprint(connection, schema, table)
-                for schema, table in names
-                if _is_compared(schema, table)
-            }
+            return tables(connection)
 
     def contacts(self) -> list[tuple[Any, ...]]:
         """Return the CRM's contacts, and how often each was changed."""
@@ -142,14 +137,32 @@ class Chain:
 
     def accounting(self) -> dict[str, tuple[int, int]]:
         """Return the rows loaded and rejected of each table, over all runs; the sums must fit."""
-        found: dict[str, tuple[int, int]] = {}
-        for run in self.status()["runs"]:
-            for row in run["tables"]:
-                assert row["read"] == row["loaded"] + row["collapsed"] + row["rejected"], row
-                name = f"{row['source']}.{row['table']}"
-                loaded, rejected = found.get(name, (0, 0))
-                found[name] = (loaded + row["loaded"], rejected + row["rejected"])
-        return {name: counts for name, counts in found.items() if any(counts)}
+        return counted(self.status()["runs"])
+
+
+def counted(runs: Iterable[Mapping[str, Any]]) -> dict[str, tuple[int, int]]:
+    """Return the rows loaded and rejected of each table, over all runs; the sums must fit."""
+    found: dict[str, tuple[int, int]] = {}
+    for run in runs:
+        for row in run["tables"]:
+            assert row["read"] == row["loaded"] + row["collapsed"] + row["rejected"], row
+            name = f"{row['source']}.{row['table']}"
+            loaded, rejected = found.get(name, (0, 0))
+            found[name] = (loaded + row["loaded"], rejected + row["rejected"])
+    return {name: counts for name, counts in found.items() if any(counts)}
+
+
+def tables(connection: Connection) -> dict[str, tuple[int, str]]:
+    """Return the count and the fingerprint of every table's rows in a warehouse."""
+    connection.execute("set timezone = 'UTC'")
+    names = connection.execute(
+        "select table_schema, table_name from information_schema.tables order by 1, 2"
+    ).fetchall()
+    return {
+        f"{schema}.{table}": _fingerprint(connection, schema, table)
+        for schema, table in names
+        if _is_compared(schema, table)
+    }
 
 
 def _is_compared(schema: str, table: str) -> bool:
