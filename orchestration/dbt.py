@@ -132,6 +132,8 @@ def build(
         command += ["--exclude-resource-type", "unit_test"]
     if lacking:
         command += ["--indirect-selection", "buildable"]
+    if _manifest is None:  # the warm process has parsed, in threads of Rust that its child lacks
+        command += ["--no-static-parser"]
     watch = Watch(emit)
     os.environ["TIDEMILL_TESTED_UNTIL"] = tested_until
     try:
