@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from loaders.raw_tables import shapes
 from loaders.readers.arrivals import Arrivals
 from loaders.readers.formats import CsvOptions
 from loaders.readers.judged import mark, normalized
+from loaders.shape import PLACE
 from tests.benchmarks.bench_files import write
 from tests.benchmarks.figures import Figure, Run, Section, hand_in
 from tests.benchmarks.file_contenders import HOW, bare, bench, ours
@@ -74,7 +76,9 @@ def arriving(
 ) -> Iterator[tuple[str, str]]:
     """Give the SQL by which a file's columns are read, and by which they are judged and cast."""
     rows = bench(source.parent)
-    shape = shapes(rows)["sales"]
+    declared = shapes(rows)["sales"]
+    types = {name: kind for name, kind in declared.types.items() if name not in PLACE}
+    shape = replace(declared, types=types)
     with Container().injectable_context(SourceSchemaInjectableContext(rows.schema)):
         arrivals = Arrivals(engine, CsvOptions(), shape.types, place / "pipe")
         arrive = arrivals.of(kind, source)
