@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cached_property
 from threading import Semaphore
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from loaders.connection import Connection
     from loaders.drift import Rule
+    from loaders.warehouse import Target
 
 STATE = "tidemill"
 TABLES_AT_ONCE = 2
@@ -47,6 +49,7 @@ class TableCount:
 class Tally:
     """Counts of one load while it is extracted; kept in the load package, so a kill keeps them."""
 
+    target: Target | None = None
     on_progress: Callable[[str, int], None] | None = None
     notices: list[str] = field(default_factory=list)
     """What a person should know of this load."""
@@ -57,6 +60,19 @@ class Tally:
     places: Semaphore = field(default_factory=lambda: Semaphore(TABLES_AT_ONCE))
     """For tables that are read side by side."""
     engines: Engines = field(default_factory=Engines)
+
+    @cached_property
+    def warehouse(self) -> Connection:
+        """A connection to what earlier loads brought, for the thread of the load."""
+        if self.target is None:
+            raise LookupError("no load runs")
+        return self.target.connect()
+
+    def close(self) -> None:
+        """Close what was opened for the load."""
+        self.engines.close()
+        if "warehouse" in self.__dict__:
+            self.warehouse.close()
 
     @property
     def load_id(self) -> str:
@@ -93,16 +109,18 @@ _latest: list[Tally] = [Tally()]
 
 
 @contextmanager
-def tallied(on_progress: Callable[[str, int], None] | None) -> Iterator[Tally]:
+def tallied(
+    target: Target, on_progress: Callable[[str, int], None] | None = None
+) -> Iterator[Tally]:
     """Let readers count into the load that runs now, and tell of their progress."""
-    current = Tally(on_progress=on_progress)
+    current = Tally(target=target, on_progress=on_progress)
     _latest[0] = current
     token = _current.set(current)
     try:
         yield current
     finally:
         _current.reset(token)
-        current.engines.close()
+        current.close()
 
 
 def tally() -> Tally:

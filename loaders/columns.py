@@ -35,6 +35,8 @@ DUCKDB_TYPES: Final = {
 }
 FORMAT: Final = "x-format"
 """The hint that tells how a date or time is written, where it is not as in ISO 8601."""
+NULLS: Final = "x-nulls"
+"""The hint that tells which texts stand for nothing."""
 _DECIMAL = re.compile(r"decimal\((\d+), ?(\d+)\)")
 _FORMATTED = re.compile(
     r"(date|timestamp)\((.*%.*)\)|(timestamp)\((seconds|milliseconds|microseconds)\)"
@@ -69,6 +71,18 @@ def latest_first(columns: dict[str, TColumnSchema], column: str) -> dict[str, TC
     return {**columns, column: latest}
 
 
+def with_nulls(columns: dict[str, TColumnSchema], *texts: str) -> dict[str, TColumnSchema]:
+    """Return the columns, of which those that are not text take some texts, as `""`, for nothing.
+
+    Whatever reader they come by. A key that is nothing is missing.
+    """
+    hint = {NULLS: list(texts)}
+    return {
+        name: cast("TColumnSchema", {**column, **hint}) if column["data_type"] != "text" else column
+        for name, column in columns.items()
+    }
+
+
 def duckdb_type(hint: Mapping[str, Any]) -> str:
     """Return the DuckDB type that a column with this dlt hint is read as."""
     kind = DUCKDB_TYPES[str(hint["data_type"])]
@@ -78,6 +92,11 @@ def duckdb_type(hint: Mapping[str, Any]) -> str:
 def formats(hints: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Return how the dates and times among some columns are written, where it is said."""
     return {name: str(hint[FORMAT]) for name, hint in hints.items() if FORMAT in hint}
+
+
+def nulls(hints: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Return which texts stand for nothing in each of some columns, where any do."""
+    return {name: list(hint[NULLS]) for name, hint in hints.items() if hint.get(NULLS)}
 
 
 def word(hint: Mapping[str, Any]) -> str:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    import pyarrow as pa
+
 
 RAW = "raw_"
 """How the schemas of loaded sources begin."""
@@ -51,6 +53,18 @@ class Connection:
         """Run a statement and return the first column of its first row, or None."""
         row = self.execute(sql, parameters).fetchone()
         return row[0] if row else None
+
+    def pages(self, sql: str, parameters: Sequence[Any], rows: int) -> Iterator[pa.Table]:
+        """Run a statement and yield what it gives as Arrow, so many rows at a time."""
+        import pyarrow as pa
+
+        self.execute(sql, parameters)
+        if self.kind == "duckdb":
+            yield from map(pa.table, self.raw.to_arrow_reader(rows))
+            return
+        names = [str(column[0]) for column in self._cursor.description]
+        while found := self._cursor.fetchmany(rows):
+            yield pa.table([*map(pa.array, zip(*found, strict=True))], names=names)
 
     def table_exists(self, schema: str, table: str) -> bool:
         """Tell whether there is a table or view of this name."""

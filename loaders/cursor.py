@@ -19,7 +19,7 @@ from dlt.extract.items_transform import BaseItemTransform, ItemTransform
 
 from loaders.accounting import tally
 from loaders.columns import named, quoted
-from loaders.raw_client import current_pipeline, sql_client
+from loaders.raw_client import current_pipeline
 from loaders.windows import moment
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class HeldRows(ItemTransform[Any, Any]):
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB of its own, opened when there are rows to compare."""
-        return duckdb.connect()
+        return duckdb.connect().execute("set TimeZone = 'UTC'")
 
     def __call__(self, item: Any, meta: Any = None) -> Any:
         """Return the rows of a page that are new or changed, None if none are; all rejects."""
@@ -160,7 +160,7 @@ def fetch_held(
     The raw table is there: a load makes it before it reads, and does not begin when it is gone.
 
     Args:
-        connection: where the table is made.
+        connection: where the table is made; its times are of UTC.
         shape: the raw table's shape.
         cursor: the cursor's column.
         since: the value from which this load reads; without one nothing is held.
@@ -169,18 +169,16 @@ def fetch_held(
     names = [*shape.key, cursor]
     columns = ", ".join(map(quoted, names))
     types = ", ".join(f"{quoted(n)} {shape.types[n]}" for n in names)
-    connection.execute(f"set TimeZone = 'UTC'; create or replace temp table held ({types})")
+    connection.execute(f"create or replace temp table held ({types})")
     if since is None:
         return
-    pipeline = current_pipeline()
-    schema = quoted(pipeline.dataset_name)
+    schema = quoted(current_pipeline().dataset_name)
     sql = (
         f"select {columns} from {schema}.{quoted(shape.table)} "
-        f"where {quoted(cursor)} >= %s {'' if until is None else f'and {quoted(cursor)} < %s'} "
+        f"where {quoted(cursor)} >= ? {'' if until is None else f'and {quoted(cursor)} < ?'} "
         f"and _dlt_load_id in (select load_id from {schema}._dlt_loads where status = 0)"
     )
     bounds = [since] if until is None else [since, until]
-    with sql_client(pipeline) as client, client.execute_query(sql, *bounds) as rows:
-        for held in rows.iter_arrow(ROWS_AT_ONCE):
-            connection.register("found", held)
-            connection.execute(f"insert into held select {columns} from found")
+    for held in tally().warehouse.pages(sql, bounds, ROWS_AT_ONCE):
+        connection.register("found", held)
+        connection.execute(f"insert into held select {columns} from found")

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from dlt.common.schema.typing import TSchemaContract, TTableSchemaColumns
     from dlt.extract import DltResource, DltSource
 
+    from loaders.shape import Shape
+
 EVOLVE: Final[TSchemaContract] = {"columns": "evolve"}
 """A new column widens the table, as text, and the load says so."""
 FREEZE: Final[TSchemaContract] = {"columns": "freeze"}
@@ -54,7 +56,7 @@ def contracted(resource: DltResource, contract: TSchemaContract | None) -> DltRe
 def rules(
     source: DltSource,
     known: Mapping[str, TTableSchemaColumns],
-    tables: Iterable[str],
+    judged: Mapping[str, Shape],
     *,
     takes_nul: bool = True,
 ) -> dict[str, Rule]:
@@ -63,7 +65,7 @@ def rules(
     Args:
         source: what is loaded.
         known: the columns that each raw table has.
-        tables: those that declare columns.
+        judged: the shapes of tables that declare columns.
         takes_nul: whether the warehouse has a place for the character NUL.
 
     Raises:
@@ -71,9 +73,10 @@ def rules(
     """
     found = {
         name: replace(
-            _rule(source, source.resources[name], known.get(name, {})), takes_nul=takes_nul
+            _rule(source, source.resources[name], {*shape.hints, *known.get(name, {})}),
+            takes_nul=takes_nul,
         )
-        for name in tables
+        for name, shape in judged.items()
     }
     for name in found:
         source.resources[name].apply_hints(schema_contract=EVOLVE)
@@ -82,7 +85,7 @@ def rules(
     return found
 
 
-def _rule(source: DltSource, resource: DltResource, known: TTableSchemaColumns) -> Rule:
+def _rule(source: DltSource, resource: DltResource, known: Iterable[str]) -> Rule:
     contract: Any = resource.schema_contract or source.schema_contract or "evolve"
     mode = contract if isinstance(contract, str) else contract.get("columns", "evolve")
     if mode not in POLICIES:
@@ -90,8 +93,7 @@ def _rule(source: DltSource, resource: DltResource, known: TTableSchemaColumns) 
             f"Unknown schema contract '{contract}' of '{resource.name}'. Use EVOLVE, FREEZE or "
             "QUARANTINE of loaders.drift; a Pydantic model sets one of its own where you name none."
         )
-    declared = resource.compute_table_schema()["columns"]
-    return Rule(policy=POLICIES[mode], known=frozenset([*declared, *known]))
+    return Rule(policy=POLICIES[mode], known=frozenset(known))
 
 
 def widened(types: Mapping[str, str]) -> str:

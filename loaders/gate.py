@@ -16,9 +16,9 @@ from dlt.extract.items_transform import BaseItemTransform, ItemTransform
 
 from loaders.accounting import tally
 from loaders.addresses import shown_url
-from loaders.columns import duckdb_type, formats, literal, named, quoted
-from loaders.drift import ANYTHING, Rule
+from loaders.columns import duckdb_type, formats, literal, named, nulls, quoted
 from loaders.exact import as_json
+from loaders.frames import frames
 from loaders.naming import distinct
 from loaders.quarantine import COLUMNS, SHOWN_NUL, TABLE, rejected
 from loaders.shape import Shape
@@ -71,25 +71,31 @@ def empty_rows(shape: Shape) -> pa.Table:
     return duckdb.execute(f"select {shape.good({}, load_id='')} limit 0").to_arrow_table()
 
 
-def shape(resource: DltResource, rule: Rule = ANYTHING) -> Shape | None:
+def shape(resource: DltResource) -> Shape | None:
     """Return the shape that a dlt resource declares.
 
     None where it declares no columns, or names its table by what is in each row.
     """
     if callable(resource.table_name):
         return None
-    hints = resource.compute_table_schema()
+    hints = resource.compute_table_schema()["columns"]
     types = {
         named(name): duckdb_type(column)
-        for name, column in hints["columns"].items()
+        for name, column in hints.items()
         if column.get("data_type") and not name.startswith("_dlt")
     }
-    marked = (named(n) for n, c in hints["columns"].items() if c.get("primary_key"))
+    marked = (named(n) for n, c in hints.items() if c.get("primary_key"))
     key = tuple(dict.fromkeys(marked))
     if not types:
         return None
-    written = formats(hints["columns"])
-    return Shape(table=str(resource.name), types=types, key=key, rule=rule, formats=written)
+    return Shape(
+        table=str(resource.name),
+        types=types,
+        key=key,
+        formats=formats(hints),
+        nulls=nulls(hints),
+        hints=hints,
+    )
 
 
 class Gate(ItemTransform[Any, Any]):
@@ -113,12 +119,13 @@ class Gate(ItemTransform[Any, Any]):
         return self._pass(item)
 
     def _pass(self, item: Any) -> Iterator[Any]:
-        good, rejects, count = self._split(item)
-        tally().add(self.shape.table, read=count, good=good.num_rows)
-        if good.num_rows:
-            yield good
-        if rejects is not None:
-            yield rejected(rejects)
+        for page in frames(item) or [item]:
+            good, rejects, count = self._split(page)
+            tally().add(self.shape.table, read=count, good=good.num_rows)
+            if good.num_rows:
+                yield good
+            if rejects is not None:
+                yield rejected(rejects)
 
     def _split(self, item: Any) -> tuple[pa.Table, pa.Table | None, int]:
         page, fields, payload = self._page(item)
@@ -154,8 +161,6 @@ class Gate(ItemTransform[Any, Any]):
 
     def _page(self, item: Any) -> tuple[pa.Table, dict[str, str], str]:
         """Return a page as Arrow, the expression of each field in it, and that of its raw text."""
-        if isinstance(item, pa.RecordBatch):
-            item = pa.Table.from_batches([item])
         if isinstance(item, pa.Table):
             fields = named_apart([item.column_names], quoted)
             return item, fields, "to_json(page)::varchar"

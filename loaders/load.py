@@ -89,7 +89,7 @@ def load(
         with (
             target.exclusive(),
             target.held_open(),
-            tallied(on_progress) as found,
+            tallied(target, on_progress) as found,
             committing() as commit,
         ):
             pipeline = _pipeline(source, target)
@@ -159,7 +159,7 @@ def settle(source: DltSource, target: Target) -> list[str]:
     try:
         pipeline, judged = _pipeline(source, target), shapes(source)
         finished = _finish_pending(pipeline, source)
-        changed = retype(pipeline, {name: source.resources[name] for name in judged}, target)
+        changed = retype(pipeline, judged, target)
         if changed:
             make_tables(pipeline, source, judged, anew=True)
     except Exception as error:
@@ -216,7 +216,7 @@ def _run(
     pipeline: Pipeline, source: DltSource, target: Target, judged: Mapping[str, Shape]
 ) -> list[str]:
     resources = {name: source.resources[name] for name in judged}
-    notices = retype(pipeline, resources, target)
+    notices = retype(pipeline, judged, target)
     make_tables(pipeline, source, judged, anew=bool(notices))
     stored = pipeline.schemas.get(pipeline.pipeline_name)
     known = {n: t["columns"] for n, t in stored.tables.items()} if stored else {}

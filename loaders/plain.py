@@ -9,13 +9,14 @@ import pyarrow as pa
 from dlt.extract.items_transform import BaseItemTransform, ItemTransform
 
 from loaders.accounting import tally
+from loaders.frames import frames
 
 if TYPE_CHECKING:
     from dlt.extract import DltResource
 
 
 class Count(ItemTransform[Any, Any]):
-    """The step of a dlt resource that counts its rows, and names the load in those of Arrow."""
+    """The step of a dlt resource that counts its rows, and names the load in tables."""
 
     placement_affinity: ClassVar[float] = 0.95  # where gate one stands in others
 
@@ -24,7 +25,7 @@ class Count(ItemTransform[Any, Any]):
         self.name = resource.table_name
 
     def __call__(self, item: Any, meta: Any = None) -> Any:
-        """Return a page as it is; one of Arrow or pandas with the id of its load."""
+        """Return a page as it is; tables as those of Arrow, with the id of their load."""
         if item is None:
             return None
         item, rows = _of_load(item, tally().load_id)
@@ -39,16 +40,11 @@ class Count(ItemTransform[Any, Any]):
 
 def _of_load(item: Any, load_id: str) -> tuple[Any, int]:
     """Return a page and how many rows it has."""
-    if isinstance(item, pa.RecordBatch):
-        item = pa.Table.from_batches([item])
-    if isinstance(item, pa.Table):
-        ids = pa.repeat(load_id, item.num_rows)
-        return item.append_column("_dlt_load_id", ids), item.num_rows
-    if hasattr(item, "assign"):  # a DataFrame of pandas
-        return item.assign(_dlt_load_id=load_id), len(item)
-    if not isinstance(item, list):
-        return item, 1
-    if not item or isinstance(item[0], dict):
-        return item, len(item)
-    pages = [_of_load(page, load_id) for page in item]
-    return [page for page, _ in pages], sum(rows for _, rows in pages)
+    if pages := frames(item):
+        ids = [pa.repeat(load_id, page.num_rows) for page in pages]
+        named = [
+            page.append_column("_dlt_load_id", its) for page, its in zip(pages, ids, strict=True)
+        ]
+        return named, sum(map(len, pages))
+    rows = item if isinstance(item, list) else [item]
+    return item, sum(len(row) if isinstance(row, list) else 1 for row in rows)

@@ -41,7 +41,7 @@ def make_tables(
         dlt.resource(
             [empty_rows(found)],
             name=name,
-            columns=resource.compute_table_schema()["columns"],  # the keys are marked there
+            columns=dict(found.hints),  # the keys are marked there
             write_disposition=resource.write_disposition,
         )
         for name, resource in source.resources.items()

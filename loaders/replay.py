@@ -146,13 +146,14 @@ def _table(
 
 def _declared(connection: Connection, source: DltSource, resource: DltResource) -> Shape:
     """Return what a table's rows must look like now."""
-    known = connection.columns(f"raw_{source.name}", resource.name)
-    raw: dict[str, Any] = {str(resource.name): dict.fromkeys(known)}
-    rule = rules(source, raw, raw, takes_nul=connection.kind == "duckdb")[resource.name]
-    declared = shape(resource, rule)
+    declared = shape(resource)
     if declared is None:
         raise LoaderError(f"The table '{resource.name}' declares no columns: nothing to judge by.")
-    return declared
+    known = connection.columns(f"raw_{source.name}", resource.name)
+    raw: dict[str, Any] = {declared.table: dict.fromkeys(known)}
+    takes_nul = connection.kind == "duckdb"
+    found = rules(source, raw, {declared.table: declared}, takes_nul=takes_nul)
+    return replace(declared, rule=found[declared.table])
 
 
 def _latest_by(resource: DltResource) -> str | None:

@@ -18,19 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dlt import Pipeline
-    from dlt.common.schema.typing import TTableSchemaColumns
-    from dlt.extract import DltResource
+    from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
 
     from loaders.connection import Connection
     from loaders.warehouse import Target
 
 
-def retype(pipeline: Pipeline, resources: Mapping[str, DltResource], target: Target) -> list[str]:
+def retype(pipeline: Pipeline, judged: Mapping[str, Shape], target: Target) -> list[str]:
     """Give raw tables the columns and types that are declared now; return what to tell of it.
 
     Args:
         pipeline: the source's.
-        resources: tables that declare columns.
+        judged: the shapes of tables that declare columns.
         target: the warehouse.
 
     Raises:
@@ -38,9 +37,9 @@ def retype(pipeline: Pipeline, resources: Mapping[str, DltResource], target: Tar
     """
     stored = pipeline.schemas.get(pipeline.pipeline_name)
     notices = []
-    for name, resource in resources.items():
+    for name, shape in judged.items():
         there = stored.tables.get(name, {}).get("columns", {}) if stored else {}
-        declared = resource.compute_table_schema()["columns"]
+        declared = shape.hints
         added = [
             c for c, hint in declared.items() if there and c not in there and "data_type" in hint
         ]
@@ -57,7 +56,7 @@ def retype(pipeline: Pipeline, resources: Mapping[str, DltResource], target: Tar
     return notices
 
 
-def changed(there: TTableSchemaColumns, declared: TTableSchemaColumns) -> list[str]:
+def changed(there: TTableSchemaColumns, declared: Mapping[str, TColumnSchema]) -> list[str]:
     """Return the columns that are declared otherwise than they are."""
     return [
         name

@@ -13,7 +13,9 @@ from loaders.drift import ANYTHING, FREEZE, Rule
 from loaders.errors import TableStopped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from dlt.common.schema.typing import TColumnSchema
 
 WHOLE_NUMBER: Final = r"[+-]?\d+(\.0*)?"
 JSON_STRING: Final = r'"(\\.|[^"\\])*"'
@@ -56,6 +58,8 @@ class Shape:
     """How the table takes further columns."""
     formats: Mapping[str, str] = field(default_factory=dict)
     """How dates and times are written, as `strptime` has it; those of others are of ISO 8601."""
+    nulls: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Texts that stand for nothing in a column."""
     typed: frozenset[str] = frozenset()
     """Columns that do not arrive as text."""
     fit: frozenset[str] = frozenset()
@@ -64,6 +68,8 @@ class Shape:
     """Of these, columns that arrive as dates or times and are declared as one."""
     decimal: str = "."
     """What stands before the decimals of a number: `.` or `,`."""
+    hints: Mapping[str, TColumnSchema] = field(default_factory=dict)
+    """The declared columns, as dlt has them."""
 
     def check(self, names: Iterable[str]) -> None:
         """Look at the columns that have come.
@@ -98,12 +104,20 @@ class Shape:
         ]
         return ", ".join([*declared, *others, f"{extra} {literal(load_id)} as _dlt_load_id"])
 
+    def given(self, name: str, fields: Mapping[str, str]) -> str:
+        """Return the expression of what arrived for a column; null of what stands for nothing."""
+        value = fields.get(name, "null")
+        if name not in self.nulls or name in self.typed:
+            return value
+        nothing = ", ".join(map(literal, self.nulls[name]))
+        return f"case when ({value})::varchar not in ({nothing}) then {value} end"
+
     def cast(self, name: str, fields: Mapping[str, str]) -> str:
         """Return the expression that gives a declared column its type, or null for a misfit."""
         kind = self.types[name]
-        arrived = fields.get(name)
-        if arrived is None:
+        if name not in fields:
             return f"null::{kind}"
+        arrived = self.given(name, fields)
         if name in self.fit:
             return f"({arrived})::{kind}"
         if self.decimal == "," and kind.startswith(("bigint", "double", "decimal")):
@@ -168,14 +182,14 @@ class Shape:
         """
         value = casts.__getitem__ if casts else partial(self.cast, fields=fields)
         misfits = [
-            f"case when ({fields[name]}) is not null and ({value(name)}) is null then "
+            f"case when ({self.given(name, fields)}) is not null and ({value(name)}) is null then "
             f"{literal(name + ': ')} || {literal(chr(39))} || left(({fields[name]})::varchar, 80) "
             f"|| {literal(chr(39) + ' is not a ' + self._told(name, kind))} end"
             for name, kind in self.types.items()
             if name in fields and name not in self.fit and kind != "varchar"
         ]
         missing = [
-            f"case when ({fields.get(name, 'null')}) is null "
+            f"case when ({self.given(name, fields)}) is null "
             f"then {literal(name + ' is missing')} end"
             for name in self.key
         ]

@@ -37,7 +37,8 @@ class Arrived(Shape):
             whole = f"{moment} = {arrived}" if kind == "date" else f"{arrived} < {LATEST}"
             return f"case when {arrived} >= {EARLIEST} and {whole} then {moment} end"
         if name in self.decimals and kind.startswith("decimal"):
-            text, number = fields[name], f"try_cast({fields[name]} as {kind})"
+            text = self.given(name, fields)
+            number = f"try_cast({text} as {kind})"
             written = f"({number})::varchar"
             same = f"{bare(text)} = {bare(written)}"  # looked at only where the texts differ
             return f"case when {written} = {text} then {number} when {same} then {number} end"

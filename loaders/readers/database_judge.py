@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -37,6 +38,7 @@ ROWS_IN_A_FILE: Final = 1_000
 """At least so many, however small the batches: each file is a job for dlt."""
 FEW: Final = 1_000
 """So many rows are judged once and kept: to plan the statement takes longer than to run it."""
+JUDGED: Final = "judged"
 REASON: Final = '"why not"'
 """No column of a warehouse has a name with a space in it."""
 BYTES_IN_A_FILE: Final = 96 << 20
@@ -66,13 +68,18 @@ class Judge:
 
     def __enter__(self) -> Self:
         self.load_id = tally().load_id
-        self.folder = Path(mkdtemp(dir=current_pipeline().working_dir))
-        self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self.connection = self._stack.enter_context(tally().engines.one())
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where the files are, until dlt has taken them."""
+        folder = Path(mkdtemp(dir=current_pipeline().working_dir))
+        self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        return folder
 
     def take(self, batch: pa.Table, batch_size: int) -> Iterator[Any]:
         """Take a batch, and yield files and rejects when so many rows have come together."""
@@ -103,13 +110,13 @@ class Judge:
     def _judged(self, read: int, fields: dict[str, str], shape: Arrived) -> Iterator[Any]:
         reason, rows = shape.reason(fields), self._rows(fields, shape)
         if read <= FEW:
-            self.connection.execute(f"create or replace temp table judged as {rows}")
-            rows = "judged"
-        good, nulls, newest = self._numbers(rows)
+            self.connection.execute(f"create or replace temp table {JUDGED} as {rows}")
+            rows = JUDGED
+        good, nulls, newest, some_new = self._numbers(rows)
         if self.cursor:
             self.count_null_cursors += nulls
             self.newest = max((v for v in (self.newest, newest) if v is not None), default=None)
-        path, fresh = self._file(rows)
+        path, fresh = self._file(rows) if some_new else ("", 0)
         tally().add(shape.table, read=read, good=good, held=good - fresh)
         if self.keeps_keys:
             self.keys.append(self._keys(f"{reason} = ''"))
@@ -131,14 +138,19 @@ class Judge:
             f"from (select {shape.good(fields, load_id=self.load_id)}, {kept} from page))"
         )
 
-    def _numbers(self, rows: str) -> tuple[int, int, Any]:
-        """Return how many rows pass, how many of them lack the cursor, and its newest value."""
+    def _numbers(self, rows: str) -> tuple[int, int, Any, bool]:
+        """Return how many rows pass, how many lack the cursor, its newest, and if any may be new.
+
+        Of many rows some are; of few it is looked at, which is less than to write a file of none.
+        """
         value = quoted(self.cursor) if self.cursor else "null"
+        is_few = rows == JUDGED and self.cursor
+        some_new = f"bool_or({self._is_fresh()})" if is_few else "count(*) > 0"
         row = self.connection.execute(
-            f"select count(*), count(*) filter ({value} is null), max({value}) "
-            f"from {rows} where {REASON} = ''"
+            f"select count(*), count(*) filter ({value} is null), max({value}), {some_new} "
+            f"from {rows} as page where {REASON} = ''"
         ).fetchone()
-        return (int(row[0]), int(row[1]), row[2]) if row else (0, 0, None)
+        return (int(row[0]), int(row[1]), row[2], bool(row[3])) if row else (0, 0, None, False)
 
     def _file(self, rows: str) -> tuple[str, int]:
         path = str(self.folder / f"{len(list(self.folder.iterdir()))}.parquet")
@@ -204,6 +216,7 @@ class Judge:
             key=self.shape.key,
             rule=self.shape.rule,
             formats=self.shape.formats,
+            nulls=self.shape.nulls,
             typed=frozenset(typed),
             fit=frozenset(fit),
             times=times,

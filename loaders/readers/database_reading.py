@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from loaders.accounting import tally
-from loaders.columns import duckdb_type, formats
+from loaders.columns import duckdb_type, formats, nulls
 from loaders.cursor import fetch_held
 from loaders.readers.database_judge import Judge
 from loaders.readers.database_link import Link
@@ -57,6 +57,7 @@ class Reading:
             key=self.key,
             rule=tally().rule(self.name),
             formats=formats(self.columns),
+            nulls=nulls(self.columns),
         )
 
 

@@ -92,7 +92,7 @@ def mark(arrival: Arrival, shape: Shape) -> str:
 def _fits(arrival: Arrival, shape: Shape) -> str:
     fields = doubtful(arrival, shape)
     checks = [
-        f"(({fields[name]}) is null or ({shape.cast(name, fields)}) is not null)"
+        f"(({shape.given(name, fields)}) is null or ({shape.cast(name, fields)}) is not null)"
         for name, kind in shape.types.items()
         if name in fields and kind != "varchar"
     ]

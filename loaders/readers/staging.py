@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from loaders.accounting import tally
-from loaders.columns import duckdb_type, formats, literal
+from loaders.columns import duckdb_type, formats, literal, nulls
 from loaders.drift import widened
 from loaders.duckdb_merge import default_memory
 from loaders.gate import reject_select
@@ -59,7 +59,9 @@ class Staging:
         csv: CsvOptions,
     ) -> None:
         types = {name: duckdb_type(hint) for name, hint in columns.items()}
-        self.shape = Shape(table=table, types=types, key=(), formats=formats(columns))
+        self.shape = Shape(
+            table=table, types=types, key=(), formats=formats(columns), nulls=nulls(columns)
+        )
         self.columns = columns
         self.filesystem = filesystem
         self.csv = csv

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import dlt
 import pytest
 
-from loaders.columns import columns
+from loaders.columns import columns, with_nulls
 from loaders.dispositions import REPLACE_KEYS
 from loaders.load import load
 from loaders.readers.database import table
@@ -71,6 +72,70 @@ def test_what_stands_for_nothing_is_null(tmp_path: Path, duckdb_target: Target) 
     found = rows(duckdb_target, "select id, size, name from raw_old.things order by id")
     assert found == [(1, None, None), (2, None, None), (3, None, "x")]
     assert rows(duckdb_target, "select * from raw_old._rejects") == []
+
+
+SIZED = with_nulls(
+    columns(id="bigint", size="bigint", sold="date", name="text", price="decimal(9, 2)"),
+    *("", "N/A"),
+)
+SOLD = [
+    {"id": "1", "size": "", "sold": "N/A", "name": "N/A", "price": ""},
+    {"id": "2", "size": "7", "sold": "2026-01-31", "name": "x", "price": "1.50"},
+    {"id": "", "size": "1", "sold": "", "name": "x", "price": "2"},
+    {"id": "4", "size": "n/a", "sold": "", "name": "x", "price": "2"},
+]
+
+
+KEYED = ("page", "database")
+
+
+def sold(door: str, resource: Callable[[], Any], target: Target) -> None:
+    """Load them and hold what came of them against what was given."""
+
+    @dlt.source(name=door)
+    def old() -> Any:
+        return resource()
+
+    (count,) = load(old(), target=target).tables
+    things = f"raw_{door}.things"
+    sql = f"select id, size, sold::varchar, name, price::varchar from {things} order by id"
+    kept = [(1, None, None, "N/A", None), (2, 7, "2026-01-31", "x", "1.50")]
+    found = rows(target, sql)
+    assert found[:2] == kept
+    reasons = {"size: 'n/a' is not a bigint"} | ({"id is missing"} if door in KEYED else set())
+    count_bad = len(reasons)
+    counted = (count.read, count.loaded, count.collapsed, count.rejected)
+    assert counted == (4, 4 - count_bad, 0, count_bad)
+    assert set(rows(target, f"select reason from raw_{door}._rejects")) == {(r,) for r in reasons}
+
+
+def test_what_stands_for_nothing_is_null_by_every_door(
+    tmp_path: Path, duckdb_target: Target
+) -> None:
+    hints: Any = {"primary_key": "id", "columns": SIZED, "write_disposition": REPLACE_KEYS}
+    sold("page", lambda: dlt.resource([SOLD], name="things", **hints), duckdb_target)
+    with sqlite3.connect(tmp_path / "old.sqlite") as connection:
+        connection.execute("create table things (id, size, sold, name, price)")
+        listed = [tuple(row.values()) for row in SOLD]
+        connection.executemany("insert into things values (?, ?, ?, ?, ?)", listed)
+    url = f"sqlite:///{tmp_path / 'old.sqlite'}"
+    sold("database", lambda: table("things", url, key="id", columns=SIZED), duckdb_target)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_what_stands_for_nothing_is_null_in_files(
+    tmp_path: Path, duckdb_target: Target, kind: str
+) -> None:
+    lines = [",".join(row.values()) for row in SOLD]
+    text = "\n".join([",".join(SIZED), *lines])
+    if kind == "jsonl":
+        text = "\n".join(map(json.dumps, SOLD))
+    (tmp_path / f"things.{kind}").write_text(text + "\n")
+    sold(
+        kind,
+        lambda: files("things", str(tmp_path), pattern=f"*.{kind}", columns=SIZED),
+        duckdb_target,
+    )
 
 
 def test_lines_above_the_header_are_skipped_and_counted(

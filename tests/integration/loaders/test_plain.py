@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import dlt
+import duckdb
 import pyarrow as pa
 import pytest
 
+from loaders.columns import columns
 from loaders.drift import EVOLVE
 from loaders.errors import LoaderError
 from loaders.load import load
@@ -53,6 +55,45 @@ def test_arrow_tables_know_their_load(target: Target) -> None:
     assert counted(target, together) == {"rows": (4, 4, 0, 0)}
     with target.connect() as connection:
         assert connection.scalar("select count(distinct _dlt_load_id) from raw_plain.rows") == 2
+
+
+def test_whatever_hands_out_arrow_is_a_table(duckdb_target: Target) -> None:
+    """As polars' frames do, and relations of DuckDB; a LazyFrame when it is collected."""
+
+    class Lazy:
+        def collect_schema(self) -> None: ...
+
+        def collect(self) -> pa.Table:
+            return pa.table({"id": [7]})
+
+    def pages() -> Any:
+        relation = duckdb.sql("select range as id from range(3)")
+        yield relation.to_arrow_table().to_reader()
+        yield [relation, relation]
+        yield Lazy()
+
+    declared = columns(id="bigint")
+    plain, gated = dlt.resource(pages, name="plain"), dlt.resource(pages, columns=declared)
+    expected = {"plain": (10, 10, 0, 0), "pages": (10, 10, 0, 0)}
+    assert counted(duckdb_target, plain, gated) == expected
+    with duckdb_target.connect() as connection:
+        sums = [connection.scalar(f"select sum(id) from raw_plain.{name}") for name in expected]
+    assert sums == [16, 16]
+
+
+def test_frames_of_polars_and_pandas(duckdb_target: Target) -> None:
+    polars, pandas = pytest.importorskip("polars"), pytest.importorskip("pandas")
+    frame = polars.DataFrame({"id": [1, 2], "name": ["Ann", None]})
+
+    def pages() -> Any:
+        yield frame
+        yield [frame.lazy(), frame]
+        yield pandas.DataFrame({"id": [1, 2], "name": ["Ann", None]}, index=[7, 8])
+
+    declared = columns(id="bigint", name="text")
+    plain, gated = dlt.resource(pages, name="plain"), dlt.resource(pages, columns=declared)
+    expected = {"plain": (8, 8, 0, 0), "pages": (8, 8, 0, 0)}
+    assert counted(duckdb_target, plain, gated) == expected
 
 
 def test_a_table_that_is_named_by_its_rows(duckdb_target: Target) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import duckdb
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from loaders.shape import Shape
 
@@ -88,3 +90,24 @@ def test_a_number_since_1970_is_an_instant(unit: str, arrived: str) -> None:
         sql = f"select ({value})::varchar from (values (?), ('1e99')) t(arrived)"
         found = connection.execute(sql, [arrived]).fetchall()
     assert found == [("2026-01-01 00:00:00.25+00",), (None,)]
+
+
+NOTHING = ["", "N/A", "it's none"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from([*NOTHING, None, "1", "1.5", " ", "n/a"]) | st.text(max_size=4)))
+def test_each_text_is_nothing_or_a_value_or_has_a_reason(texts: list[str | None]) -> None:
+    shape = Shape(table="t", types={"it": "bigint"}, key=(), nulls={"it": NOTHING})
+    fields = {"it": "arrived"}
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            f"select arrived, {shape.cast('it', fields)}, {shape.reason(fields)} "
+            "from (select unnest(?::varchar[]) as arrived)",
+            [texts],
+        ).fetchall()
+    assert [row[0] for row in found] == texts
+    for arrived, value, reason in found:
+        is_nothing = arrived is None or arrived in NOTHING
+        assert (value is None) == (is_nothing or reason != "")
+        assert not (is_nothing and reason)
