@@ -74,6 +74,10 @@ def test_dbt_behind_its_seam(
     with pytest.raises(StepFailed, match=r"The model 'doubled' could not be built: .*nonsense"):
         build(dbt_workers, request_of("transform", run_id="worse"))
 
+    model.write_text("select id from {{ ref('nombers') }}")
+    with pytest.raises(StepFailed, match="depends on a node named 'nombers'"):
+        build(dbt_workers, request_of("transform", "last", run_id="worst"))
+
     model.write_text("select {{ nonsense(")
     with pytest.raises(StepFailed, match=r"dbt could not begin to build .*doubled.sql"):
         build(dbt_workers, request_of("transform", "last", run_id="worst"))
