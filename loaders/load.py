@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass, replace
 from functools import partial
@@ -215,6 +216,9 @@ def _finish_pending(pipeline: Pipeline, source: DltSource) -> list[str]:
 def _run(
     pipeline: Pipeline, source: DltSource, target: Target, judged: Mapping[str, Shape]
 ) -> list[str]:
+    # dlt goes a call deeper for each table in a row that has nothing more
+    deep = 1_000 + 3 * len(source.selected_resources)
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), deep))
     resources = {name: source.resources[name] for name in judged}
     notices = retype(pipeline, judged, target)
     make_tables(pipeline, source, judged, anew=bool(notices))

@@ -81,8 +81,8 @@ class Shape:
         if new:
             source = dlt.current.source_schema().name
             raise TableStopped(
-                f"The table '{source}.{self.table}' stopped: its rows have the new columns "
-                f"{', '.join(new)}, and its shape is frozen. Nothing of it was loaded, and nothing "
+                f"The table '{source}.{self.table}' stopped: its shape is frozen, and its rows "
+                f"have more columns: {', '.join(new)}. Nothing of it was loaded, and nothing "
                 "is lost. Declare them in its `columns`, or let it EVOLVE, and load again.",
                 table=self.table,
             )

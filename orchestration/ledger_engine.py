@@ -105,5 +105,5 @@ def unreachable(place: str, error: SQLAlchemyError) -> LedgerFailed:
     return LedgerFailed(
         f"Cannot use the ledger '{place}': {reason}. Check that this server or folder can be "
         "written to and has room; TIDEMILL_LEDGER_URL says where it is, else "
-        "TIDEMILL_POSTGRES_DSN does."
+        "TIDEMILL_POSTGRES_DSN does. What was committed stays; run the command again then."
     )

@@ -150,7 +150,7 @@ def test_a_frozen_table_stops_and_goes_on_where_it_stopped(
     world.add(2)
     world.add(3, "red")
     for _ in range(2):
-        with pytest.raises(TableStopped, match="new columns colour, and its shape is frozen"):
+        with pytest.raises(TableStopped, match="frozen, and its rows have more columns: colour"):
             load(world.source(kind, contract=FREEZE), target=duckdb_target)
         assert things(duckdb_target) == [(1,)]
     load(world.source(kind, WIDE, FREEZE), target=duckdb_target)
