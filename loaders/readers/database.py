@@ -161,14 +161,18 @@ def _check_declared(
 
 
 def _resource(reading: Reading, cursor: Incremental[Any] | None) -> DltResource:
-    made: Any = _all_rows(reading) if cursor is None else _changed_rows(reading, cursor=cursor)
-    named: DltResource = made.with_name(reading.name).apply_hints(
-        columns=dict(reading.columns), primary_key=reading.key
+    rows: Any = _all_rows if cursor is None else _changed_rows
+    resource: Any = dlt.resource(
+        rows,
+        name=reading.name,
+        columns=dict(reading.columns),
+        primary_key=reading.key,
+        write_disposition=REPLACE_KEYS,
     )
-    return named
+    made: DltResource = resource(reading) if cursor is None else resource(reading, cursor=cursor)
+    return made
 
 
-@dlt.resource(write_disposition=REPLACE_KEYS)
 def _all_rows(reading: Reading) -> Any:
     """Read a table in steps, each of which dlt takes in a thread, beside those of others.
 
@@ -187,6 +191,5 @@ def _all_rows(reading: Reading) -> Any:
         places.release()
 
 
-@dlt.resource(write_disposition=REPLACE_KEYS)
 def _changed_rows(reading: Reading, cursor: Incremental[Any]) -> Any:
     yield from read(reading, cursor)  # in the thread of the load, where its cursor is kept
