@@ -47,7 +47,10 @@ class TableCount:
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """Counts of one load while it is extracted; kept in the load package, so a kill keeps them."""
+    """One load while it is extracted: its counts, and what the readers of its tables share.
+
+    The counts are kept in the load package, so a kill keeps them.
+    """
 
     target: Target | None = None
     on_progress: Callable[[str, int], None] | None = None

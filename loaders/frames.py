@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
+
+READ_BY: Final = ("__arrow_c_stream__", "collect_schema", "iloc")
+"""What tells a frame: Arrow's stream, a LazyFrame of polars, pandas."""
 
 
 def frames(page: Any) -> list[pa.Table]:
     """Return a page, or the list of them that it is, as Arrow tables; [] of a page of rows."""
     listed = page if isinstance(page, list) else [page]
-    is_table = bool(listed) and any(hasattr(listed[0], name) for name in _READ_BY)
+    is_table = bool(listed) and any(hasattr(listed[0], name) for name in READ_BY)
     return [_arrow(one) for one in listed] if is_table else []
-
-
-_READ_BY = ("__arrow_c_stream__", "collect_schema", "iloc")
-"""What tells a frame: Arrow's stream, a LazyFrame of polars, pandas."""
 
 
 def _arrow(frame: Any) -> pa.Table:

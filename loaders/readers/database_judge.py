@@ -38,7 +38,6 @@ ROWS_IN_A_FILE: Final = 1_000
 """At least so many, however small the batches: each file is a job for dlt."""
 FEW: Final = 1_000
 """So many rows are judged once and kept: to plan the statement takes longer than to run it."""
-JUDGED: Final = "judged"
 REASON: Final = '"why not"'
 """No column of a warehouse has a name with a space in it."""
 BYTES_IN_A_FILE: Final = 96 << 20
@@ -109,10 +108,11 @@ class Judge:
 
     def _judged(self, read: int, fields: dict[str, str], shape: Arrived) -> Iterator[Any]:
         reason, rows = shape.reason(fields), self._rows(fields, shape)
-        if read <= FEW:
-            self.connection.execute(f"create or replace temp table {JUDGED} as {rows}")
-            rows = JUDGED
-        good, nulls, newest, some_new = self._numbers(rows)
+        is_few = read <= FEW
+        if is_few:
+            self.connection.execute(f"create or replace temp table judged as {rows}")
+            rows = "judged"
+        good, nulls, newest, some_new = self._numbers(rows, is_few=is_few)
         if self.cursor:
             self.count_null_cursors += nulls
             self.newest = max((v for v in (self.newest, newest) if v is not None), default=None)
@@ -138,14 +138,14 @@ class Judge:
             f"from (select {shape.good(fields, load_id=self.load_id)}, {kept} from page))"
         )
 
-    def _numbers(self, rows: str) -> tuple[int, int, Any, bool]:
+    def _numbers(self, rows: str, *, is_few: bool) -> tuple[int, int, Any, bool]:
         """Return how many rows pass, how many lack the cursor, its newest, and if any may be new.
 
         Of many rows some are; of few it is looked at, which is less than to write a file of none.
         """
         value = quoted(self.cursor) if self.cursor else "null"
-        is_few = rows == JUDGED and self.cursor
-        some_new = f"bool_or({self._is_fresh()})" if is_few else "count(*) > 0"
+        is_sought = is_few and self.cursor
+        some_new = f"bool_or({self._is_fresh()})" if is_sought else "count(*) > 0"
         row = self.connection.execute(
             f"select count(*), count(*) filter ({value} is null), max({value}), {some_new} "
             f"from {rows} as page where {REASON} = ''"
